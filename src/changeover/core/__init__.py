@@ -1,0 +1,1 @@
+"""Sans-IO machines: the rules of redundancy, once, with explicit time."""

@@ -1,0 +1,1 @@
+"""Real faults on real processes, held against the forecast."""

@@ -1,0 +1,1 @@
+"""Every changeover as plain arithmetic, stated independently of the machines."""

@@ -1,0 +1,172 @@
+"""The whole plant as one frozen value: what every other layer works from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from changeover.model.device import IoDevice, Unit
+from changeover.model.lan import Computer, Lan
+from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.model.policy import Policy
+from changeover.model.server import Client, Function, IoServer, TaskServer
+from changeover.model.tag import Tag
+
+
+class NetworkProtocol(Enum):
+    """Who detects a silent peer (D1, D2)."""
+
+    ACKNOWLEDGED = "acknowledged"
+    WINDOWS = "windows"
+    LINUX = "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The parameters of citect.ini that govern changeovers, as durations.
+
+    Attributes:
+        send_timeout: [LAN]SendTimeout, S.
+        request_timeout: [LAN]TimeOut, T.
+        watch: [LAN]WatchTime, W.
+        heartbeat: [IOSERVER]HeartTime, H.
+        client_retry: [LAN]ClientRetryTime.
+        watchdog: [IOServer]WatchDog: standby units are probed every driver WatchTime (I8).
+    """
+
+    send_timeout: Duration = 15 * SECOND
+    request_timeout: Duration = 8 * SECOND
+    watch: Duration = 2 * SECOND
+    heartbeat: Duration = 30 * SECOND
+    client_retry: Duration = 5 * SECOND
+    watchdog: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsStack:
+    """Retransmission of the Windows TCP stack (D2).
+
+    Attributes:
+        data_retransmissions: TcpMaxDataRetransmissions.
+        connect_retransmissions: TcpMaxConnectRetransmissions.
+        rto: Retransmission time-out of an established connection.
+    """
+
+    data_retransmissions: int = 5
+    connect_retransmissions: int = 2
+    rto: Duration = 200 * MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class LinuxStack:
+    """Retransmission of the Linux TCP stack (D2): net.ipv4.tcp_retries2 and tcp_syn_retries."""
+
+    retries2: int = 15
+    syn_retries: int = 6
+    rto: Duration = 200 * MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A path by which a client can reach a server: one per LAN that both their computers are on."""
+
+    server: str
+    lan: str
+
+    def __str__(self) -> str:
+        return f"{self.server}/{self.lan}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """One plant: topology, tags and timing, checked and complete.
+
+    Attributes:
+        name: The plant's name.
+        version: The product version as written in plant.toml.
+        policy: The version family's behaviour.
+        network_protocol: Who detects a silent peer.
+        timing: Parameters of citect.ini.
+        round_trip: Round trip of a healthy LAN, the forecast's measure for c.
+        lans, computers, io_servers, io_devices, task_servers, clients, tags: In file order.
+        windows, linux: The stacks' own retransmission, used where `network_protocol` says so.
+    """
+
+    name: str
+    version: str
+    policy: Policy
+    network_protocol: NetworkProtocol
+    timing: Timing
+    round_trip: Duration
+    lans: tuple[Lan, ...]
+    computers: tuple[Computer, ...]
+    io_servers: tuple[IoServer, ...]
+    io_devices: tuple[IoDevice, ...]
+    task_servers: tuple[TaskServer, ...]
+    clients: tuple[Client, ...]
+    tags: tuple[Tag, ...]
+    windows: WindowsStack = WindowsStack()
+    linux: LinuxStack = LinuxStack()
+
+    def computer(self, name: str) -> Computer:
+        """The computer of that name; KeyError when there is none."""
+        return _named(self.computers, name)
+
+    def io_server(self, name: str) -> IoServer:
+        """The I/O server of that name; KeyError when there is none."""
+        return _named(self.io_servers, name)
+
+    def io_device(self, name: str) -> IoDevice:
+        """The I/O device of that name; KeyError when there is none."""
+        return _named(self.io_devices, name)
+
+    def client(self, name: str) -> Client:
+        """The client of that name; KeyError when there is none."""
+        return _named(self.clients, name)
+
+    def tasks(self, function: Function) -> tuple[TaskServer, ...]:
+        """The alarm, trend or report servers, primaries first, else in file order."""
+        found = (server for server in self.task_servers if server.function is function)
+        return tuple(sorted(found, key=lambda server: server.mode.value))
+
+    def units_of(self, io_server: str) -> tuple[Unit, ...]:
+        """All units that one I/O server owns, in file order of their devices."""
+        return tuple(u for device in self.io_devices for u in device.units if u.io_server == io_server)
+
+    def tags_of(self, device: str) -> tuple[Tag, ...]:
+        """All tags of one I/O device, in file order."""
+        return tuple(tag for tag in self.tags if tag.device == device)
+
+    def common_lans(self, computer: str, other: str) -> tuple[str, ...]:
+        """LANs that two computers share, in file order: the ways between them."""
+        one, two = self.computer(computer), self.computer(other)
+        return tuple(lan.name for lan in self.lans if one.address_on(lan.name) and two.address_on(lan.name))
+
+    def ways(self, client: Client) -> tuple[Way, ...]:
+        """Every way from a client to the I/O servers, servers in file order, then LANs."""
+        return tuple(
+            Way(server.name, lan)
+            for server in self.io_servers
+            for lan in self.common_lans(client.computer, server.computer)
+        )
+
+    def client_lans(self) -> tuple[str, ...]:
+        """LANs that a client is on; the others carry only devices (field LANs)."""
+        homes = [self.computer(client.computer) for client in self.clients]
+        return tuple(lan.name for lan in self.lans if any(home.address_on(lan.name) for home in homes))
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_N = TypeVar("_N", bound=_Named)
+
+
+def _named(items: tuple[_N, ...], name: str) -> _N:
+    for item in items:
+        if item.name == name:
+            return item
+    raise KeyError(name)

@@ -1,0 +1,1 @@
+"""Messages between nodes as bytes: frames in, frames out."""

@@ -1,0 +1,1 @@
+"""The machines of core on asyncio and real sockets."""
