@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Lan:
 
     name: str
     subnet: str
+
+    def contains(self, address: str) -> bool:
+        """Whether an IPv4 address belongs to this LAN."""
+        return IPv4Address(address) in IPv4Network(self.subnet)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""What a trace says about one fault: detection, changeover, #COM time, return.
+
+The simulation and the drills measure with this one function, each on its own trace. It knows the definitions
+of changeover-model.md, section 1, and nothing of any machine or forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+from changeover.core.trace import TraceKind, TraceLine
+from changeover.model.device import Unit
+from changeover.model.moment import Duration, Instant
+from changeover.model.plant import Plant
+from changeover.scenario.fault import Fault, Injection
+
+_CLIENT_LOSS = (TraceKind.SESSION_TIMEOUT, TraceKind.SESSION_CLOSED, TraceKind.REQUEST_TIMEOUT)
+
+
+class Shown(NamedTuple):
+    """A client's display of one tag changed, or was confirmed, at an instant.
+
+    Attributes:
+        at: When.
+        tag: The tag (in the simulation: its I/O device).
+        good: A good value; else #COM.
+        unit: The unit that delivered it, empty for #COM.
+        server: The I/O server that it came from, empty for #COM.
+        lan: The LAN that it came by, empty for #COM.
+    """
+
+    at: Instant
+    tag: str
+    good: bool
+    unit: str = ""
+    server: str = ""
+    lan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First, median and last over the tags of one measurement."""
+
+    first: Duration
+    median: Duration
+    last: Duration
+
+    @staticmethod
+    def over(spans: Sequence[Duration]) -> Span | None:
+        """Of all tags; None when there are none."""
+        return Span(min(spans), round(median(spans)), max(spans)) if spans else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One fault's times; None for what did not happen within the trace.
+
+    Attributes:
+        detection: Fault time until the client (server and LAN faults) or the I/O server (device faults)
+            treats it as lost.
+        changeover: Fault time until the first good value by a way that the fault did not strike.
+        com: How long tags showed #COM between fault and repair; zero for tags that never did.
+        return_: Repair until the first good value by the primary unit.
+    """
+
+    detection: Duration | None
+    changeover: Span | None
+    com: Span | None
+    return_: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What a fault takes away, by name."""
+
+    servers: frozenset[str]
+    lans: frozenset[str]
+    units: frozenset[str]
+
+    def by(self, shown: Shown) -> bool:
+        """Whether a display came by something that the fault struck."""
+        return shown.server in self.servers or shown.lan in self.lans or shown.unit in self.units
+
+
+def struck_by(plant: Plant, injection: Injection) -> Struck:
+    """The servers, LANs and units that a fault takes away."""
+    servers: set[str] = set()
+    lans: set[str] = set()
+    units: set[str] = set()
+    fault, target = injection.fault, injection.target
+    if fault is Fault.SERVER_SILENT:
+        computer = plant.io_server(target).computer
+        servers = {server.name for server in plant.io_servers if server.computer == computer}
+    elif fault.is_server:
+        servers = {target}
+    elif fault is Fault.LAN_SILENT:
+        lans = {target}
+        units = {unit.name for unit in _all_units(plant) if lan_of(plant, unit) == target}
+    else:
+        victim = struck_unit(plant, injection)
+        units = {unit.name for unit in _all_units(plant) if unit.address == victim.address}
+    return Struck(frozenset(servers), frozenset(lans), frozenset(units))
+
+
+def struck_unit(plant: Plant, injection: Injection) -> Unit:
+    """The unit whose device a device fault strikes: the primary, or the best standby."""
+    units = plant.io_device(injection.target).units
+    return units[1] if injection.fault is Fault.STANDBY_DEVICE_SILENT else units[0]
+
+
+def lan_of(plant: Plant, unit: Unit) -> str | None:
+    """The LAN that a unit's device is on, None when it is on none of them."""
+    return next((lan.name for lan in plant.lans if lan.contains(unit.address.host)), None)
+
+
+def struck_devices(plant: Plant, injection: Injection) -> tuple[str, ...]:
+    """The I/O devices whose tags change over: those whose primary unit the fault takes away."""
+    struck = struck_by(plant, injection)
+    return tuple(
+        device.name
+        for device in plant.io_devices
+        if device.primary.name in struck.units
+        or device.primary.io_server in struck.servers
+        or (injection.fault is Fault.LAN_SILENT and injection.target in plant.client_lans())
+    )
+
+
+def measure(
+    plant: Plant,
+    injection: Injection,
+    shown: Iterable[Shown],
+    notes: Iterable[TraceLine],
+    fault_at: Instant,
+    repair_at: Instant | None,
+) -> Measured:
+    """Measure one fault.
+
+    Args:
+        plant: The plant.
+        injection: The fault and its target.
+        shown: One client's display, in order, of the tags of the devices that the fault struck.
+        notes: Trace lines of that client and of the I/O servers, in order.
+        fault_at: The fault time.
+        repair_at: When the fault was taken away, None if it was not.
+    """
+    struck = struck_by(plant, injection)
+    primaries = {device.primary.name for device in plant.io_devices}
+    by_tag: dict[str, list[Shown]] = {}
+    for line in shown:
+        by_tag.setdefault(line.tag, []).append(line)
+    end = repair_at if repair_at is not None else max((s[-1].at for s in by_tag.values()), default=fault_at)
+    changeovers, coms, returns = [], [], []
+    for lines in by_tag.values():
+        after = [line for line in lines if line.at > fault_at]
+        first = next((s.at for s in after if s.good and not struck.by(s) and s.at <= end), None)
+        if first is not None:
+            changeovers.append(first - fault_at)
+        coms.append(_com_time(lines, fault_at, end))
+        back = next((s.at for s in after if s.good and s.unit in primaries and s.at > end), None)
+        if back is not None and repair_at is not None:
+            returns.append(back - repair_at)
+    complete = len(changeovers) == len(by_tag)
+    return Measured(
+        detection=_detection(plant, injection, struck, notes, fault_at),
+        changeover=Span.over(changeovers) if complete else None,
+        com=Span.over(coms),
+        return_=Span.over(returns) if len(returns) == len(by_tag) else None,
+    )
+
+
+def _com_time(lines: Sequence[Shown], fault_at: Instant, end: Instant) -> Duration:
+    total, since = 0, None
+    for line in lines:
+        if line.at > end:
+            break
+        if not line.good and since is None and line.at >= fault_at:
+            since = line.at
+        elif line.good and since is not None:
+            total += line.at - since
+            since = None
+    return total + (end - since if since is not None else 0)
+
+
+def _detection(
+    plant: Plant, injection: Injection, struck: Struck, notes: Iterable[TraceLine], fault_at: Instant
+) -> Duration | None:
+    by_server = injection.fault.is_device or (
+        injection.fault is Fault.LAN_SILENT and injection.target not in plant.client_lans()
+    )
+    for note in notes:
+        if note.at < fault_at:
+            continue
+        if by_server and note.kind is TraceKind.UNIT_OFFLINE and note.subject in struck.units:
+            return note.at - fault_at
+        if not by_server and note.kind in _CLIENT_LOSS:
+            server, _, lan = note.subject.partition("/")
+            if server in struck.servers or lan in struck.lans:
+                return note.at - fault_at
+    return None
+
+
+def _all_units(plant: Plant) -> Iterable[Unit]:
+    return (unit for device in plant.io_devices for unit in device.units)

@@ -1,0 +1,175 @@
+"""A virtual network: connections between computers, and to devices, over LANs that can fall silent.
+
+What it keeps of TCP: a connection delivers in order; what is under way when the path falls silent waits, and
+is delivered when the path comes back, unless an end has given up by then; a process that is gone resets its
+connections and refuses new ones; a process that stands still has its connections accepted and filled by its
+kernel. An attempt to connect whose first packet is lost comes to nothing: packets of an attempt are not
+repeated here, so that a return waits exactly for the next attempt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from changeover.core.machine import (
+    Accepted,
+    Closed,
+    Connected,
+    ConnectFailed,
+    Frame,
+    FrameArrived,
+    SessionId,
+    Stimulus,
+)
+from changeover.model.moment import Duration
+from changeover.model.plant import Plant, Way
+from changeover.simulation.world import World
+
+
+class Party(Protocol):
+    """A process on the network."""
+
+    name: str
+    computer: str
+    alive: bool
+
+    def deliver(self, stimulus: Stimulus) -> None:
+        """Give it a stimulus, now or when it runs again."""
+
+    def new_session(self) -> SessionId:
+        """A number for a session that a peer opens."""
+
+
+class Connection:
+    """Two ends, each a party with its own number of the session; None once that end has let go."""
+
+    __slots__ = ("computers", "ends", "held", "lan")
+
+    def __init__(self, lan: str, client: Party, client_session: SessionId, server_computer: str) -> None:
+        self.lan = lan
+        self.computers = (client.computer, server_computer)
+        self.ends: list[tuple[Party, SessionId] | None] = [(client, client_session), None]
+        self.held: tuple[deque[Frame | None], deque[Frame | None]] = (deque(), deque())
+
+
+class Paths:
+    """Which computers can reach each other now. A field LAN's devices are reached over it as well."""
+
+    def __init__(self) -> None:
+        self.silent_lans: set[str] = set()
+        self.silent_computers: set[str] = set()
+        self.silent_hosts: set[str] = set()
+
+    def between(self, one: str, other: str, lan: str) -> bool:
+        """Whether packets pass between two computers on a LAN; a computer always reaches itself."""
+        if one == other:
+            return True
+        cut = self.silent_computers
+        return lan not in self.silent_lans and one not in cut and other not in cut
+
+    def to_device(self, computer: str, host: str, lan: str | None) -> bool:
+        """Whether packets pass between a computer and a device's address."""
+        away = lan in self.silent_lans or host in self.silent_hosts
+        return not away and computer not in self.silent_computers
+
+
+class Network:
+    """Connections between clients and servers."""
+
+    def __init__(self, world: World, plant: Plant, paths: Paths) -> None:
+        self._world = world
+        self._paths = paths
+        self._one_way: Duration = plant.round_trip // 2
+        self._listeners: dict[str, Party] = {}
+        self._connections: dict[tuple[str, SessionId], tuple[Connection, int]] = {}
+
+    def listen(self, server: Party) -> None:
+        """A server can be connected to from now on."""
+        self._listeners[server.name] = server
+
+    def connect(self, client: Party, session: SessionId, way: Way) -> None:
+        """A client's packet goes out to a server."""
+        connection = Connection(way.lan, client, session, self._listeners[way.server].computer)
+        self._connections[client.name, session] = (connection, 0)
+        self._world.after(self._one_way, self._arrive_at_listener, connection, way)
+
+    def send(self, party: Party, session: SessionId, frame: Frame) -> None:
+        """A frame goes out; nothing happens on a connection that is gone."""
+        held = self._connections.get((party.name, session))
+        if held is not None:
+            connection, side = held
+            self._world.after(self._one_way, self._arrive, connection, 1 - side, frame)
+
+    def close(self, party: Party, session: SessionId) -> None:
+        """One end lets go; the other hears of it if the path carries."""
+        held = self._connections.pop((party.name, session), None)
+        if held is not None:
+            connection, side = held
+            connection.ends[side] = None
+            self._world.after(self._one_way, self._arrive, connection, 1 - side, None)
+
+    def close_all(self, party: Party) -> None:
+        """A process is gone: its operating system ends its connections."""
+        for name, session in tuple(self._connections):
+            if name == party.name:
+                self.close(party, session)
+
+    def heal(self) -> None:
+        """Paths came back: what waited on open connections is delivered."""
+        for connection, side in tuple(self._connections.values()):
+            for direction in (side, 1 - side):
+                if connection.held[direction] and self._passes(connection):
+                    waiting = tuple(connection.held[direction])
+                    connection.held[direction].clear()
+                    for item in waiting:
+                        self._deliver(connection, direction, item)
+
+    # --- packets ---
+
+    def _arrive_at_listener(self, connection: Connection, way: Way) -> None:
+        server = self._listeners[way.server]
+        if connection.ends[0] is None or not self._passes(connection):
+            return
+        if not server.alive:
+            self._world.after(self._one_way, self._answer_connect, connection, False)
+            return
+        session = server.new_session()
+        connection.ends[1] = (server, session)
+        self._connections[server.name, session] = (connection, 1)
+        self._world.after(self._one_way, self._answer_connect, connection, True)
+        server.deliver(Accepted(session))
+
+    def _answer_connect(self, connection: Connection, stands: bool) -> None:
+        end = connection.ends[0]
+        if end is None or (stands and not self._passes(connection)):
+            return
+        party, session = end
+        if not stands:
+            self._connections.pop((party.name, session), None)
+        party.deliver(Connected(session) if stands else ConnectFailed(session))
+
+    def _arrive(self, connection: Connection, side: int, item: Frame | None) -> None:
+        if connection.held[side] or not self._passes(connection):
+            connection.held[side].append(item)
+        else:
+            self._deliver(connection, side, item)
+
+    def _deliver(self, connection: Connection, side: int, item: Frame | None) -> None:
+        end = connection.ends[side]
+        if end is None:
+            other = connection.ends[1 - side]
+            if item is not None and other is not None:
+                # A frame for an end that let go is answered with a reset.
+                self._world.after(self._one_way, self._arrive, connection, 1 - side, None)
+            return
+        party, session = end
+        if item is not None:
+            party.deliver(FrameArrived(session, item))
+            return
+        connection.ends[side] = None
+        self._connections.pop((party.name, session), None)
+        party.deliver(Closed(session))
+
+    def _passes(self, connection: Connection) -> bool:
+        return self._paths.between(*connection.computers, connection.lan)

@@ -1,0 +1,168 @@
+"""Seeded trials of one fault: a fresh plant each time, every phase drawn anew, measured from its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from changeover.core.machine import Present, ShowCom
+from changeover.core.trace import TraceKind, TraceLine
+from changeover.model.moment import MILLISECOND, Duration, Instant
+from changeover.model.plant import Plant
+from changeover.model.server import Client
+from changeover.scenario.fault import Fault, Injection
+from changeover.scenario.measure import Measured, Shown, measure, struck_by, struck_devices, struck_unit
+from changeover.simulation.plant_world import PlantWorld
+
+SETTLING: Duration = 200 * MILLISECOND
+"""Until every session and every device connection of a starting plant stands, page scans aside."""
+
+
+class SteadyStateError(Exception):
+    """A plant was not served by its primary units before the fault: nothing could be measured."""
+
+
+def measuring_client(plant: Plant, injection: Injection) -> Client | None:
+    """The client at which a fault is measured: the slowest that the fault does not take away itself."""
+    away = None
+    if injection.fault is Fault.SERVER_SILENT:
+        away = plant.io_server(injection.target).computer
+    staying = [client for client in plant.clients if client.computer != away]
+    return max(staying, key=lambda client: client.page_scan, default=None)
+
+
+def longest_phase(plant: Plant) -> Duration:
+    """The longest of the free-running periods that a fault or a repair falls into."""
+    timing = plant.timing
+    watches = [unit.timing.watch_period for device in plant.io_devices for unit in device.units]
+    scans = [client.page_scan for client in plant.clients]
+    return max([timing.heartbeat, timing.watch, timing.client_retry, *watches, *scans])
+
+
+def shortest_outage(plant: Plant, injection: Injection) -> Duration:
+    """Until every session that a fault strikes is lost: a shorter outage has no return, only a resumption."""
+    if injection.fault.is_device:
+        return 0
+    return plant.timing.send_timeout + 2 * max(client.page_scan for client in plant.clients)
+
+
+def longest_outage(plant: Plant) -> Duration:
+    """Longer than any detection and changeover of the plant can take."""
+    timing = plant.timing
+    units = [unit.timing for device in plant.io_devices for unit in device.units]
+    device = max((unit.timeout * unit.attempts_until_offline for unit in units), default=0)
+    waits = timing.send_timeout + timing.request_timeout + 2 * timing.heartbeat
+    return device + waits + longest_phase(plant) + 2 * max(c.page_scan for c in plant.clients)
+
+
+class Trial:
+    """One fault on one plant."""
+
+    def __init__(self, plant: Plant, injection: Injection, client: Client, rng: Random) -> None:
+        self._plant = plant
+        self._injection = injection
+        self._client = client
+        self._rng = rng
+        self.notes: list[TraceLine] = []
+        self._shown: list[Shown] = []
+        self._struck = struck_by(plant, injection)
+        self._devices = frozenset(struck_devices(plant, injection))
+        self._served: dict[str, Shown] = {}
+        self._awaits: Callable[[], bool] = lambda: False
+        self._fault_at: Instant = 0
+        self._world = PlantWorld(plant, rng, self._on_note)
+        self._world.clients[client.name].on_present = self._on_present
+
+    def run(self) -> Measured:
+        """Start, settle, strike, wait, repair, wait; then measure.
+
+        Raises:
+            SteadyStateError: The plant was not served by its primaries before the fault.
+        """
+        world, clock = self._world, self._world.world
+        world.start()
+        scan = self._client.page_scan
+        clock.run(SETTLING + 2 * scan + self._plant.timing.send_timeout // 8)
+        primaries = {device.primary.name for device in self._plant.io_devices}
+        if {s.unit for s in self._served.values()} != primaries:
+            raise SteadyStateError(f"{sorted(primaries)} did not all serve: {self._served}")
+        clock.run(clock.now + round(self._rng.random() * scan))
+        self._fault_at = clock.now
+        world.inject(self._injection)
+        self._run_until(self._changed_over, longest_outage(self._plant))
+        earliest = max(clock.now, self._fault_at + shortest_outage(self._plant, self._injection))
+        clock.run(earliest + round(self._rng.random() * longest_phase(self._plant)))
+        repair_at = clock.now
+        world.repair(self._injection)
+        self._run_until(self._returned, longest_outage(self._plant))
+        shown = [line for line in self._shown if line.tag in self._devices]
+        return measure(self._plant, self._injection, shown, self.notes, self._fault_at, repair_at)
+
+    def _run_until(self, done: Callable[[], bool], limit: Duration) -> None:
+        clock = self._world.world
+        if not done():
+            self._awaits = done
+            clock.run(clock.now + limit)
+            self._awaits = lambda: False
+
+    def _changed_over(self) -> bool:
+        if self._injection.fault is Fault.STANDBY_DEVICE_SILENT:
+            unit = struck_unit(self._plant, self._injection).name
+            last = self.notes[-1] if self.notes else None
+            return last is not None and last.kind is TraceKind.UNIT_OFFLINE and last.subject == unit
+        return all(
+            (seen := self._served.get(device)) is not None
+            and seen.at > self._fault_at
+            and seen.good
+            and not self._struck.by(seen)
+            for device in self._devices
+        )
+
+    def _returned(self) -> bool:
+        primaries = {device.name: device.primary.name for device in self._plant.io_devices}
+        return all(
+            (seen := self._served.get(device)) is not None and seen.good and seen.unit == primaries[device]
+            for device in self._devices
+        )
+
+    def _on_note(self, line: TraceLine) -> None:
+        self.notes.append(line)
+        if line.kind is TraceKind.UNIT_OFFLINE and self._awaits():
+            self._world.world.stop()
+
+    def _on_present(self, effect: Present | ShowCom, now: Instant) -> None:
+        if isinstance(effect, Present):
+            line = Shown(now, effect.device, True, effect.unit, effect.way.server, effect.way.lan)
+        else:
+            line = Shown(now, effect.device, False)
+        self._served[effect.device] = line
+        self._shown.append(line)
+        if self._awaits():
+            self._world.world.stop()
+
+
+def trials(plant: Plant, injection: Injection, count: int, seed: int) -> Iterator[Measured]:
+    """Run seeded trials of one fault.
+
+    Args:
+        plant: The plant.
+        injection: The fault and its target.
+        count: How many trials.
+        seed: The same seed gives the same trials.
+
+    Yields:
+        One measurement per trial.
+
+    Raises:
+        SteadyStateError: The plant is not served by its primary units even when healthy.
+        ValueError: No client is left to measure at.
+    """
+    client = measuring_client(plant, injection)
+    if client is None:
+        raise ValueError(f"every client is on the computer that {injection.target} runs on")
+    rng = Random(f"{seed}/{injection.fault.value}/{injection.target}")
+    for _ in range(count):
+        yield Trial(plant, injection, client, rng).run()
+
+
+__all__ = ["SteadyStateError", "Trial", "measuring_client", "trials"]
