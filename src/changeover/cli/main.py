@@ -1,0 +1,50 @@
+"""The command: its verbs are imported only when they are used, so that it starts quickly."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from changeover import __version__
+
+VERBS = {
+    "new": "Write a commented example project that runs.",
+    "check": "Read a project and list every fault and warning in it.",
+    "forecast": "Forecast every changeover of a project from its parameters.",
+    "simulate": "Run the machines on a virtual clock and compare with the forecast.",
+    "run": "Run one computer's servers and clients.",
+    "up": "Run a whole project on this machine.",
+    "watch": "Show a client's live tags.",
+    "write": "Set a tag.",
+    "drill": "Inject real faults and hold the changeovers against the forecast.",
+    "demo": "Show the whole product in a minute.",
+    "plc": "Run simulated PLCs.",
+}
+
+
+class Verbs(click.Group):
+    """Verbs by name, one module each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of their use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"changeover.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help without importing every verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="changeover")
+def main() -> None:
+    """A redundant SCADA runtime whose changeovers are forecast, simulated and drilled."""

@@ -1,0 +1,78 @@
+"""`changeover new FOLDER`: a commented example project that runs as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import click
+
+_FILES = ("plant.toml", "citect.ini", "tags.csv")
+
+
+class _Refused(click.ClickException):
+    """The folder cannot be used; the message says what to do."""
+
+    exit_code = 2
+
+
+@click.command("new")
+@click.argument("folder", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Write a commented example project into FOLDER, which must be new or empty."""
+    try:
+        _refuse_occupied(folder)
+        write_project(folder)
+    except OSError as error:
+        raise _Refused(
+            f"{folder} cannot be written: {error.strerror or error}. Choose another folder."
+        ) from None
+    for name in _FILES:
+        click.echo(f"wrote {folder / name}")
+    project = shlex.quote(str(folder))
+    click.echo(f"next: changeover forecast {project}   or: changeover up {project}")
+
+
+def write_project(folder: Path) -> None:
+    """Write the example's three files into a new or empty folder: all of them, or nothing.
+
+    Raises:
+        OSError: They could not be written; nothing is left behind.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    stage = None
+    placed: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".changeover-new-", dir=folder))
+        for name in _FILES:
+            (stage / name).write_bytes(_template(name))
+        for name in _FILES:
+            (stage / name).rename(folder / name)
+            placed.append(folder / name)
+        stage.rmdir()
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _template(name: str) -> bytes:
+    return resources.files("changeover.cli").joinpath("template", name).read_bytes()
+
+
+def _refuse_occupied(folder: Path) -> None:
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise _Refused(f"{folder} is not empty. Choose a new folder, or empty this one.")
+    elif folder.exists() or folder.is_symlink():
+        raise _Refused(f"{folder} is no folder. Choose another name.")

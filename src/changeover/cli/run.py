@@ -1,0 +1,45 @@
+"""`changeover run`: one computer's servers and clients, or one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from changeover.cli.common import choose, fail, load, project_argument
+
+
+@click.command("run")
+@project_argument
+@click.option("--computer", required=True, help="The computer whose servers and clients run here.")
+@click.option("--node", help="Run only this server or client, in this very process.")
+@click.option("--no-restart", is_flag=True, help="Leave a process that ended as it is.")
+@click.option(
+    "--trace-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write each process's trace (JSON lines) into this folder.",
+)
+def command(folder: Path, computer: str, node: str | None, no_restart: bool, trace_dir: Path | None) -> None:
+    """Run the I/O servers and clients of one computer of PROJECT, one process each, until SIGTERM."""
+    from changeover.runtime.process import NotRunnableError, check_runnable, nodes_of, run_loop, run_node
+    from changeover.runtime.supervisor import Job, Supervisor, own_command
+
+    plant = load(folder).plant
+    name = choose("computer", computer, [c.name for c in plant.computers])
+    nodes = nodes_of(plant, name)
+    try:
+        check_runnable(plant)
+    except NotRunnableError as error:
+        fail(str(error))
+    if not nodes:
+        fail(f"computer {name} has no I/O server and no client")
+    if trace_dir is not None:
+        try:
+            trace_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail(f"--trace-dir {trace_dir}: {error.strerror}")
+    if node is not None:
+        raise SystemExit(run_node(plant, choose(f"server or client on {name}", node, nodes), trace_dir))
+    trace = ("--trace-dir", str(trace_dir)) if trace_dir else ()
+    jobs = [Job(n, own_command("run", str(folder), "--computer", name, "--node", n, *trace)) for n in nodes]
+    raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

@@ -1,0 +1,211 @@
+"""plant.toml and citect.ini to a plant: every table read, every reference checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from changeover.config.devices import Surroundings, read_devices
+from changeover.config.diagnostics import Diagnostic
+from changeover.config.driver_table import DRIVERS
+from changeover.config.ini import IniFile
+from changeover.config.network import Network, read_network
+from changeover.config.parameters import REQUEST_TIMEOUT, SEND_TIMEOUT, STACK_PARAMETERS, ParameterUnit
+from changeover.config.servers import Servers, read_servers
+from changeover.config.timing import read_timing, setting
+from changeover.config.toml_table import Table
+from changeover.model.device import IoDevice
+from changeover.model.moment import milliseconds
+from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, WindowsStack
+from changeover.model.policy import POLICIES, Family, family_of, parse_version
+from changeover.model.tag import Tag
+
+_KEYS = (
+    "plant", "lan", "computer", "io_server", "io_device", "alarm_server", "trend_server", "report_server",
+    "client", "windows", "linux", "network",
+)  # fmt: skip
+_VERSIONS = 'allowed are 1.0 to 7.20, such as "5.0" or "3.40"'
+_OPTION = "--version"
+
+
+@dataclass(frozen=True, slots=True)
+class PlantFile:
+    """What a plant.toml says, as far as it could be read.
+
+    Attributes:
+        root: The document.
+        name: The plant's name.
+        version: The version that applies.
+        family: Its family.
+        network_protocol: Who detects a silent peer.
+        stacks: Values of the tables windows, linux and network, by table and key.
+        network: LANs and computers.
+        servers: Servers and clients.
+        devices: I/O devices by name in lower case.
+    """
+
+    root: Table
+    name: str
+    version: str
+    family: Family
+    network_protocol: NetworkProtocol
+    stacks: Mapping[tuple[str, str], float]
+    network: Network
+    servers: Servers
+    devices: Mapping[str, IoDevice]
+
+
+def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
+    """Read a document; problems go to its findings.
+
+    Args:
+        root: The document's root table.
+        ini: The drivers' parameters.
+        version: Replaces the document's version where given.
+    """
+    root.expect_only(*_KEYS)
+    head = root.table("plant")
+    if "plant" not in root.values:
+        root.problem("plant", "is missing", "a table [plant] with name and version is wanted")
+        head = Table(root.file, {"name": "?", "version": "5.0"}, head.path, head.lines, head.findings)
+    head.expect_only("name", "version", "network_protocol")
+    name = head.text("name")
+    chosen, family = _read_version(head, version)
+    network_protocol = head.choice("network_protocol", NetworkProtocol, NetworkProtocol.ACKNOWLEDGED)
+    stacks = _read_stacks(root)
+    network = read_network(root)
+    servers = read_servers(root, network)
+    round_trip = milliseconds(stacks["network", "round_trip_ms"])
+    around = Surroundings(network, servers, ini, family, round_trip)
+    devices = read_devices(root, around)
+    _check_pairs(root, devices, servers)
+    _check_unused_ports(root, ini, devices)
+    _check_send_timeout(root, ini, family)
+    return PlantFile(root, name, chosen, family, network_protocol, stacks, network, servers, devices)
+
+
+def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...]) -> Plant:
+    """The plant as the other layers want it; only for files without problems."""
+    servers = read.servers
+    return Plant(
+        name=read.name,
+        version=read.version,
+        policy=POLICIES[read.family],
+        network_protocol=read.network_protocol,
+        timing=read_timing(ini, read.family),
+        round_trip=milliseconds(read.stacks["network", "round_trip_ms"]),
+        lans=tuple(read.network.lans.values()),
+        computers=tuple(read.network.computers.values()),
+        io_servers=tuple(servers.io_servers.values()),
+        io_devices=tuple(read.devices.values()),
+        task_servers=tuple(servers.task_servers),
+        clients=tuple(servers.clients),
+        tags=tags,
+        windows=WindowsStack(
+            data_retransmissions=int(read.stacks["windows", "tcp_max_data_retransmissions"]),
+            connect_retransmissions=int(read.stacks["windows", "tcp_max_connect_retransmissions"]),
+            rto=milliseconds(read.stacks["windows", "rto_ms"]),
+        ),
+        linux=LinuxStack(
+            retries2=int(read.stacks["linux", "tcp_retries2"]),
+            syn_retries=int(read.stacks["linux", "tcp_syn_retries"]),
+            rto=milliseconds(read.stacks["linux", "rto_ms"]),
+        ),
+    )
+
+
+def _read_version(head: Table, override: str | None) -> tuple[str, Family]:
+    text = head.text("version", example="5.0")
+    family = Family.C
+    if text:
+        try:
+            family = family_of(parse_version(text))
+        except ValueError as error:
+            head.problem("version", _without_advice(error), _VERSIONS)
+    if override is None:
+        return text, family
+    try:
+        return override.strip(), family_of(parse_version(override))
+    except ValueError as error:
+        head.findings.problems.append(Diagnostic(_OPTION, None, "version", _without_advice(error), _VERSIONS))
+        return text, family
+
+
+def _without_advice(error: ValueError) -> str:
+    """What `parse_version` says is wrong; what is allowed follows its last comma."""
+    return str(error).rpartition(", ")[0]
+
+
+def _read_stacks(root: Table) -> dict[tuple[str, str], float]:
+    values: dict[tuple[str, str], float] = {}
+    for name in dict.fromkeys(row.table for row in STACK_PARAMETERS):
+        table = root.table(name)
+        rows = [row for row in STACK_PARAMETERS if row.table == name]
+        table.expect_only(*(row.key for row in rows))
+        for row in rows:
+            if row.unit is ParameterUnit.COUNT:
+                value: float = table.whole(row.key, int(row.minimum), int(row.maximum), int(row.default))
+            else:
+                value = table.number(row.key, row.minimum, row.maximum, row.default)
+            values[name, row.key] = value
+    return values
+
+
+def _check_pairs(root: Table, devices: Mapping[str, IoDevice], servers: Servers) -> None:
+    """Redundant units on one computer are legal, and lost together."""
+    for table in root.tables("io_device"):
+        device = devices.get(str(table.values.get("name", "")).strip().lower())
+        if device is None or len(device.units) < 2:
+            continue
+        owners = [servers.io_servers.get(unit.io_server.lower()) for unit in device.units]
+        homes = {owner.computer if owner else None for owner in owners}
+        if len(homes) == 1 and None not in homes:
+            table.warn(
+                "unit",
+                "all units are on one computer",
+                "its loss is survived only with I/O servers on two computers",
+            )
+
+
+def _check_unused_ports(root: Table, ini: IniFile, devices: Mapping[str, IoDevice]) -> None:
+    """A section such as [MODNET.Prt1] that sets the timing of no unit is most likely misspelt."""
+    names = {
+        (driver.protocol.lower(), row.name.lower()) for driver in DRIVERS for row in driver.parameters[:4]
+    }
+    ports: set[str] = set()
+    protocols: set[str] = set()
+    for device in devices.values():
+        protocols.add(device.protocol.lower())
+        for unit in device.units:
+            port = f"{device.protocol}.{unit.port_name}".lower()
+            ports |= {port, f"{port}.{device.name.lower()}"} if unit.port_name else set()
+    for entry in ini.entries:
+        section = entry.section.lower()
+        protocol, dot, _ = section.partition(".")
+        relevant = dot and protocol in protocols and (protocol, entry.name.lower()) in names
+        if relevant and entry.is_effective and section not in ports:
+            root.findings.warnings.append(
+                Diagnostic(
+                    ini.file,
+                    entry.line,
+                    f"[{entry.section}]{entry.name}",
+                    "applies to no unit",
+                    "write [PROTOCOL], [PROTOCOL.port] or [PROTOCOL.port.device], with a unit's port_name",
+                )
+            )
+
+
+def _check_send_timeout(root: Table, ini: IniFile, family: Family) -> None:
+    """I2: from 5.0 on, tags show #COM while SendTimeout is still waiting; said where a line chose it."""
+    send, waiting = setting(ini, SEND_TIMEOUT, family), setting(ini, REQUEST_TIMEOUT, family)
+    entry = send.entry or waiting.entry
+    if family is Family.C and entry is not None and send.value > waiting.value:
+        root.findings.warnings.append(
+            Diagnostic(
+                ini.file,
+                entry.line,
+                "[LAN]SendTimeout",
+                f"{send.value} ms is longer than [LAN]TimeOut, {waiting.value} ms: tags show #COM in between",
+                "it should not be longer (I2)",
+            )
+        )

@@ -1,0 +1,79 @@
+"""Files as text: encodings, sizes, and everything that is no text file."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from changeover.config.diagnostics import Diagnostic
+
+FILE_SIZE_MAX = 64 * 1024 * 1024
+
+
+class UnreadableFileError(Exception):
+    """A file that cannot be read as text; `diagnostic` says why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+def decode(data: bytes) -> str:
+    """Bytes as text: utf-8 (a byte order mark is dropped), else cp1252.
+
+    Never fails: the five bytes that cp1252 does not define, as files in other code pages have them, become
+    replacement characters.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file of that name in a folder, in any spelling of case: `CITECT.INI` is `citect.ini`.
+
+    Returns:
+        The exact name where it exists or nothing matches, else the first match by name.
+    """
+    exact = folder / name
+    try:
+        if exact.exists():
+            return exact
+        matches = sorted(path for path in folder.iterdir() if path.name.lower() == name.lower())
+    except OSError:
+        return exact
+    return matches[0] if matches else exact
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        UnreadableFileError: There is no such file, it is no regular file, too large, may not be read, or
+            holds NUL bytes.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _unreadable(path, "is no regular file", "a text file must have this name")
+        if status.st_size > FILE_SIZE_MAX:
+            raise _unreadable(path, f"is {status.st_size} bytes long", f"at most {FILE_SIZE_MAX} are read")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _unreadable(
+            path, "does not exist", "a project is a folder with plant.toml, citect.ini and tags.csv"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _unreadable(path, f"cannot be read ({reason})", "it must be readable") from None
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise _unreadable(
+            path, "holds NUL bytes", "a text file in utf-8 or cp1252 is wanted", data.count(b"\n", 0, nul) + 1
+        )
+    return data
+
+
+def _unreadable(path: Path, problem: str, allowed: str, line: int | None = None) -> UnreadableFileError:
+    return UnreadableFileError(Diagnostic(str(path), line, path.name, problem, allowed))

@@ -1,0 +1,95 @@
+"""A project made for loopback, copied so that it runs in the lab: 127.a.b.c becomes 10.a.b.c."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+from changeover.drill.lab_plan import LabError
+
+PLANT_FILE = "plant.toml"
+OTHER_FILES = ("citect.ini", "tags.csv")
+
+# What may follow a value's place in TOML: a comment, or a string in one of its four forms. Comments are
+# matched so that the quotes in them open no string.
+_TOKEN = re.compile(
+    r'#[^\n]*|"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'',
+    re.DOTALL,
+)
+_LOOPBACK = re.compile(r"127((?:\.\d{1,3}){3}(?:[:/]\d+)?)")
+_KEY_BEFORE = re.compile(r"([A-Za-z0-9_-]+)[ \t]*=[ \t]*$")
+_NEVER_AN_ADDRESS = frozenset(
+    {"name", "version", "network_protocol", "computer", "io_server", "protocol", "mode", "port_name"}
+)
+
+
+def rewrite_loopback(project: Path, out: Path) -> Path:
+    """Copy a project's three files with real addresses in place of loopback ones.
+
+    Only subnets, computers' addresses and units' addresses that are loopback change, and each keeps its
+    length in the file but for two characters; comments and everything else stay as they are.
+
+    Args:
+        project: The project's folder.
+        out: Folder for the copy, made when it is missing; its three files are replaced.
+
+    Returns:
+        `out`.
+
+    Raises:
+        LabError: `out` is the project itself, plant.toml cannot be read or is no TOML, or holds addresses in
+            a form that this function does not know.
+    """
+    if out.resolve() == project.resolve():
+        raise LabError(f"{out} is the project itself, its copy needs a folder of its own")
+    source = project / PLANT_FILE
+    try:
+        text = source.read_bytes().decode("utf-8")
+        rewritten = rewrite_loopback_text(text)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / PLANT_FILE).write_bytes(rewritten.encode("utf-8"))
+        for name in OTHER_FILES:
+            if (project / name).exists():
+                shutil.copyfile(project / name, out / name)
+    except (OSError, ValueError) as error:
+        raise LabError(f"copy {project} to {out}: {error}") from error
+    return out
+
+
+def rewrite_loopback_text(text: str) -> str:
+    """plant.toml with 10.a.b.c for each loopback address 127.a.b.c.
+
+    Raises:
+        ValueError: The text is no TOML.
+        LabError: An address is written in a form that this function does not know.
+    """
+    expected = _rewritten(tomllib.loads(text), under="")
+    result = _TOKEN.sub(lambda token: _rewrite_token(token, text), text)
+    if tomllib.loads(result) != expected:
+        raise LabError(f'{PLANT_FILE}: write each address as key = "127.a.b.c", so that it can be replaced')
+    return result
+
+
+def _rewrite_token(token: re.Match[str], text: str) -> str:
+    quoted = token.group()
+    address = _LOOPBACK.fullmatch(quoted[1:-1])
+    key = _KEY_BEFORE.search(text, text.rfind("\n", 0, token.start()) + 1, token.start())
+    if quoted.startswith("#") or address is None or (key and key.group(1) in _NEVER_AN_ADDRESS):
+        return quoted
+    return f"{quoted[0]}10{address.group(1)}{quoted[-1]}"
+
+
+def _rewritten(value: object, under: str) -> object:
+    """The same data with loopback addresses replaced where the project's format has addresses."""
+    if isinstance(value, dict):
+        return {
+            key: _rewritten(item, "addresses" if under == "addresses" else key) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_rewritten(item, under) for item in value]
+    if isinstance(value, str) and under in ("subnet", "addresses", "address"):
+        address = _LOOPBACK.fullmatch(value)
+        return f"10{address.group(1)}" if address else value
+    return value

@@ -1,0 +1,171 @@
+"""What the lab has to build: a plant as hosts, ports and bridges, before anything is made.
+
+Planning is pure and checks everything that can be known beforehand, so that a build fails only for reasons
+that lie in the machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from changeover.model.plant import Plant
+
+FIRST_HUB_INDEX = 1001
+"""Interface numbers of the hub start here, those of hosts at 2.
+
+When the two ends of a veth pair happen to have the same number, the kernel takes the link for one that is
+not stacked and may report its carrier up to one second late.
+"""
+
+FIRST_HOST_INDEX = 2
+
+
+class LabError(Exception):
+    """The lab cannot do it; the message says which step failed and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The switch of one LAN.
+
+    Attributes:
+        lan: Name of the LAN.
+        interface: Name of the bridge in the hub's namespace.
+        index: Its interface number there.
+    """
+
+    lan: str
+    interface: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One cable: a host's interface on a LAN and the bridge port that it is plugged into.
+
+    Attributes:
+        host: Name of the host.
+        lan: Name of the LAN.
+        address: The host's IPv4 address there.
+        prefix: Length of the LAN's network prefix.
+        interface: Name of the interface in the host's namespace.
+        host_index: Its interface number there.
+        hub_interface: Name of the bridge port in the hub's namespace.
+        hub_index: Its interface number there.
+        bridge_index: Interface number of the bridge.
+    """
+
+    host: str
+    lan: str
+    address: str
+    prefix: int
+    interface: str
+    host_index: int
+    hub_interface: str
+    hub_index: int
+    bridge_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """All that a lab consists of.
+
+    Attributes:
+        bridges: One per LAN, in file order.
+        hosts: Names: computers in file order, then each I/O device address that is no computer's.
+        ports: Every cable, hosts in order.
+    """
+
+    bridges: tuple[Bridge, ...]
+    hosts: tuple[str, ...]
+    ports: tuple[Port, ...]
+
+
+def plan_lab(plant: Plant) -> LabPlan:
+    """Turn a plant into hosts and ports.
+
+    Args:
+        plant: With real addresses; loopback ones cannot be plugged into anything (`rewrite_loopback`).
+
+    Returns:
+        One host per computer and one per I/O device address; a device that lives on a computer has none of
+        its own.
+
+    Raises:
+        LabError: An address is loopback, taken twice, or in no LAN; two LANs overlap.
+    """
+    networks = _networks(plant)
+    bridges = tuple(
+        Bridge(lan, f"lan{number}", FIRST_HUB_INDEX + number) for number, lan in enumerate(networks)
+    )
+    bridge_of = {bridge.lan: bridge for bridge in bridges}
+    first_port = FIRST_HUB_INDEX + len(bridges)
+    next_index: dict[str, int] = {computer.name: FIRST_HOST_INDEX for computer in plant.computers}
+    ports: list[Port] = []
+    owners: dict[str, str] = {}
+    for host, lan, address in _addresses(plant, networks):
+        if address in owners:
+            raise LabError(f"{host} and {owners[address]} both have the address {address}")
+        owners[address] = host
+        host_index = next_index.get(host, FIRST_HOST_INDEX)
+        next_index[host] = host_index + 1
+        hub_index = first_port + len(ports)
+        bridge = bridge_of[lan]
+        ports.append(
+            Port(
+                host=host,
+                lan=lan,
+                address=address,
+                prefix=networks[lan].prefixlen,
+                interface=bridge.interface,
+                host_index=host_index,
+                hub_interface=f"port{hub_index}",
+                hub_index=hub_index,
+                bridge_index=bridge.index,
+            )
+        )
+    return LabPlan(bridges, tuple(next_index), tuple(ports))
+
+
+def _networks(plant: Plant) -> dict[str, ipaddress.IPv4Network]:
+    networks: dict[str, ipaddress.IPv4Network] = {}
+    for lan in plant.lans:
+        try:
+            network = ipaddress.IPv4Network(lan.subnet)
+        except ValueError as error:
+            raise LabError(f"LAN {lan.name}: {error}") from error
+        if network.is_loopback:
+            raise LabError(f"LAN {lan.name}: {lan.subnet} is loopback, the lab needs real addresses")
+        for other, taken in networks.items():
+            if network.overlaps(taken):
+                raise LabError(f"LAN {lan.name}: {lan.subnet} overlaps {taken} of LAN {other}")
+        networks[lan.name] = network
+    return networks
+
+
+def _addresses(plant: Plant, networks: dict[str, ipaddress.IPv4Network]) -> Iterator[tuple[str, str, str]]:
+    """Yield (host, LAN, address): the computers' first, then those of I/O devices elsewhere."""
+    computers: set[str] = set()
+    for computer in plant.computers:
+        for lan, text in computer.addresses:
+            if _lan_of(text, networks, f"computer {computer.name}") != lan:
+                raise LabError(f"computer {computer.name}: {text} is not in the subnet of LAN {lan}")
+            computers.add(text)
+            yield computer.name, lan, text
+    endpoints = (unit.address for device in plant.io_devices for unit in device.units)
+    for text in dict.fromkeys(endpoint.host for endpoint in endpoints):
+        if text not in computers:
+            yield text, _lan_of(text, networks, "I/O device"), text
+
+
+def _lan_of(text: str, networks: dict[str, ipaddress.IPv4Network], owner: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError as error:
+        raise LabError(f"{owner}: {error}") from error
+    for lan, network in networks.items():
+        if address in network:
+            return lan
+    raise LabError(f"{owner}: {text} is in the subnet of no LAN")

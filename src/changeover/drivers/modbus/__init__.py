@@ -1,0 +1,1 @@
+"""Modbus TCP, sans-IO: addresses to blocks, blocks to frames, frames to values."""

@@ -1,0 +1,155 @@
+"""Who finds a silent or frozen peer, and when: D1, D2, D3, and the constants of a healthy path.
+
+The forecast counts a healthy path in round trips. A request to the other unit costs two: client to server,
+server to device, and back. What was under way at the fault time is lost too: the first unanswered send lies
+up to one round trip before the fault, and that much is taken off again. `NET` holds what is left, per rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from changeover.forecast.result import Stage
+from changeover.forecast.stages import Constant, Distribution, Uniform, add, later
+from changeover.model.moment import to_seconds
+from changeover.model.plant import NetworkProtocol, Plant
+from changeover.scenario.fault import Fault
+
+SEND_TIMEOUT = "[LAN]SendTimeout"
+REQUEST_TIMEOUT = "[LAN]TimeOut"
+WATCH = "[LAN]WatchTime"
+HEARTBEAT = "[IOSERVER]HeartTime"
+CLIENT_RETRY = "[LAN]ClientRetryTime"
+PAGE_SCAN = "page_scan_ms"
+ROUND_TRIP = "round_trip_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """Round trips that a detection takes beside its time-out (negative: what was under way is lost too).
+
+    Attributes:
+        send: Beside S, in every family (D1), or beside P for a device (D5).
+        request: Beside T, in A and B (I3).
+    """
+
+    send: float
+    request: float
+
+
+NET: dict[Fault, Net] = {
+    # Both halves of a request to a server that is cut off are lost: the one going and the one coming.
+    Fault.SERVER_SILENT: Net(send=-1.0, request=-2.0),
+    Fault.LAN_SILENT: Net(send=-1.0, request=-2.0),
+    # A frozen server's network still delivers what it had sent: half a round trip less is lost.
+    Fault.SERVER_FROZEN: Net(send=-0.5, request=-1.5),
+    # FIN or RST travels once.
+    Fault.SERVER_CLOSED: Net(send=0.5, request=0.5),
+    # The device's answers on the way are lost; the client hears of the unit half a round trip later.
+    Fault.DEVICE_SILENT: Net(send=-1.0, request=-1.5),
+    # A refusal comes back after a round trip, the first after half of one: `send` is beside the attempts.
+    Fault.DEVICE_CLOSED: Net(send=-0.5, request=-1.0),
+    Fault.STANDBY_DEVICE_SILENT: Net(send=-1.0, request=-1.0),
+}
+
+REQUEST_TO_OTHER_UNIT = 2.0
+"""Round trips until the other unit's value is at the client."""
+
+ANNOUNCEMENT = 0.5
+"""Round trips until the client knows what its I/O server has found out."""
+
+TASK_CONNECT = 2.0
+"""c of an alarm, trend or report server in round trips: connect, ask and be answered (T3)."""
+
+RETURN_CONNECT = (3.5, 7.0)
+"""c of a return in round trips: connect, hello, first answer; less where some of it is under way already."""
+
+_MEASURED_RTO = 1.1
+"""The stacks work with the measured RTO, about 10 % above the least one (lab-facts.md)."""
+
+_LINUX_RTO_MAX_S = 120.0
+_LINUX_LINEAR_SYN_S = 4.0
+"""Newer Linux kernels send four SYNs a second apart before they double (19.4 s measured for 15 s)."""
+
+
+def round_trips(plant: Plant, count: float) -> float:
+    """So many round trips of this plant's healthy LAN, in seconds."""
+    return to_seconds(plant.round_trip) * count
+
+
+def beside(distribution: Distribution, offset: float) -> Distribution:
+    """A time-out and its round trips, never below zero."""
+    return later(Constant(0.0), add(distribution, Constant(offset)))
+
+
+def connect_and_answer(plant: Plant, trips: float, rule: str) -> Stage:
+    """The stage c of a changeover, in round trips."""
+    return Stage("connect and first answer", ROUND_TRIP, rule, Constant(round_trips(plant, trips)))
+
+
+def return_connect(plant: Plant) -> Distribution:
+    """The c of a return."""
+    low, high = RETURN_CONNECT
+    return Uniform(round_trips(plant, low), round_trips(plant, high))
+
+
+def silence(plant: Plant, fault: Fault) -> Stage | None:
+    """The time-out that finds a silent or frozen peer after the first unanswered send.
+
+    Returns:
+        S where the network protocol honours it (D1); the stack's own time-out otherwise (D2); None for a
+        frozen server under a stack: its kernel goes on acknowledging, so the stack never finds it (D3).
+    """
+    if plant.network_protocol is NetworkProtocol.ACKNOWLEDGED:
+        return Stage(
+            "no acknowledgement", SEND_TIMEOUT, "D1", Constant(to_seconds(plant.timing.send_timeout))
+        )
+    if fault is Fault.SERVER_FROZEN:
+        return None
+    if plant.network_protocol is NetworkProtocol.WINDOWS:
+        name, span = "TcpMaxDataRetransmissions", _windows_data(plant)
+    else:
+        name, span = "tcp_retries2", _linux_data(plant)
+    return Stage("the stack gives up", name, "D2", span)
+
+
+def connect_try(plant: Plant) -> Stage:
+    """A try to connect to a silent server: S (T3), or the stack's connect time-out (D2)."""
+    if plant.network_protocol is NetworkProtocol.ACKNOWLEDGED:
+        return Stage(
+            "try the silent way", SEND_TIMEOUT, "T3", Constant(to_seconds(plant.timing.send_timeout))
+        )
+    if plant.network_protocol is NetworkProtocol.WINDOWS:
+        doubled = 3.0 * (2 ** (plant.windows.connect_retransmissions + 1) - 1)
+        name, span = "TcpMaxConnectRetransmissions", Uniform(doubled, doubled * _MEASURED_RTO)
+    else:
+        doubled = _doubled(1.0, plant.linux.syn_retries, _LINUX_RTO_MAX_S)
+        name, span = "tcp_syn_retries", Uniform(doubled, (doubled + _LINUX_LINEAR_SYN_S) * _MEASURED_RTO)
+    return Stage("try the silent way", name, "D2", span)
+
+
+def _windows_data(plant: Plant) -> Uniform:
+    stack = plant.windows
+    rto = to_seconds(stack.rto)
+    return _beyond(
+        _doubled(rto, stack.data_retransmissions, None), _doubled(rto, stack.data_retransmissions + 1, None)
+    )
+
+
+def _linux_data(plant: Plant) -> Uniform:
+    stack = plant.linux
+    rto = to_seconds(stack.rto)
+    return _beyond(
+        _doubled(rto, stack.retries2, _LINUX_RTO_MAX_S), _doubled(rto, stack.retries2 + 1, _LINUX_RTO_MAX_S)
+    )
+
+
+def _beyond(bound: float, next_expiry: float) -> Uniform:
+    """A connection dies at the first expiry beyond the formula's bound, by the measured RTO."""
+    return Uniform(bound, next_expiry * _MEASURED_RTO)
+
+
+def _doubled(first: float, doublings: int, longest: float | None) -> float:
+    """First × (2^(n+1) − 1), each of the n + 1 waits capped at `longest`."""
+    waits = (first * float(2**k) for k in range(doublings + 1))
+    return sum(span if longest is None else min(span, longest) for span in waits)

@@ -1,0 +1,152 @@
+"""I/O data when a LAN falls silent: the sessions over it and the devices on it (T4, I1, I3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from changeover.forecast import reach
+from changeover.forecast.detection import (
+    NET,
+    REQUEST_TIMEOUT,
+    REQUEST_TO_OTHER_UNIT,
+    beside,
+    connect_and_answer,
+    round_trips,
+    silence,
+)
+from changeover.forecast.io_pieces import (
+    Case,
+    device_return,
+    driver_parameter,
+    first_request,
+    next_heartbeat_of,
+    offline_after,
+    request_timeout_of,
+    server_return,
+    session_lost,
+    standby_detection,
+    worst_of,
+)
+from changeover.forecast.io_rules import device_cases
+from changeover.forecast.result import Forecast, Outcome, Stage, reasons, total
+from changeover.forecast.stages import ZERO, Constant, add
+from changeover.model.device import IoDevice, Unit
+from changeover.model.plant import Plant
+from changeover.model.server import Client, Function
+from changeover.scenario.fault import Fault
+
+
+def lan_fault(plant: Plant, lan: str) -> Forecast:
+    """lan-silent: the sessions over it and the devices on it (T4, I1, I3).
+
+    Args:
+        plant: The plant.
+        lan: Name of the LAN, a client's or a field LAN.
+
+    Returns:
+        The worst case of all devices and clients.
+    """
+    cases = []
+    for device in plant.io_devices:
+        dead = frozenset(unit for unit in device.units if reach.unit_is_on(plant, unit, lan))
+        computer = plant.io_server(device.primary.io_server).computer
+        for client in reach.watchers(plant, computer):
+            if reach.way_in_use(plant, client, computer) == lan:
+                cases.append(Case(device, _session_lan_case(plant, lan, device, client, dead)))
+            elif device.primary not in dead:
+                cases.append(Case(device, _lan_beside(plant, lan, device, client, dead)))
+        if device.primary in dead:
+            cases.extend(_field_cases(plant, lan, device, dead))
+    if not cases:
+        why = "it carries no I/O data to a client"
+        return Forecast(Function.IO_DATA, Fault.LAN_SILENT, lan, Outcome.UNAFFECTED, reason=why)
+    return worst_of(cases)
+
+
+def _field_cases(plant: Plant, lan: str, device: IoDevice, dead: frozenset[Unit]) -> list[Case]:
+    """The primary's device is on this LAN: to its I/O server that is device-silent."""
+    gone = f"the devices of all units are on {lan}"
+    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, gone)
+    return [
+        replace(case, forecast=replace(case.forecast, fault=Fault.LAN_SILENT, target=lan)) for case in cases
+    ]
+
+
+def _session_lan_case(
+    plant: Plant, lan: str, device: IoDevice, client: Client, dead: frozenset[Unit]
+) -> Forecast:
+    """The LAN carries the client's requests to the primary unit's server."""
+    fault = Fault.LAN_SILENT
+    left = tuple(
+        unit
+        for unit in device.units
+        if unit not in dead and reach.live_lans(plant, client, plant.io_server(unit.io_server).computer, lan)
+    )
+    home = plant.io_server(device.primary.io_server).computer
+    others = reach.live_lans(plant, client, home, lan)
+    if device.primary in left:
+        why = f"no return: the client keeps the primary over {others[0]}"
+        return session_lost(plant, fault, lan, client, left, None, why)
+    if left and others:
+        return _device_after_session(plant, lan, device, client, left)
+    row = session_lost(plant, fault, lan, client, left, server_return(plant), None)
+    if row.outcome is Outcome.LOST:
+        return replace(row, reason=f"no unit is left that {client.name} reaches without {lan}")
+    return row
+
+
+def _device_after_session(
+    plant: Plant, lan: str, device: IoDevice, client: Client, left: tuple[Unit, ...]
+) -> Forecast:
+    """The client keeps the primary's server over another LAN, but its device was on the lost one."""
+    primary = device.primary
+    row = session_lost(plant, Fault.LAN_SILENT, lan, client, (primary, *left), None, None)
+    offline = Stage("unit offline", driver_parameter(device), "D5", offline_after(primary))
+    again = round_trips(plant, REQUEST_TO_OTHER_UNIT)
+    if plant.policy.needs_heartbeat_to_switch:
+        request = request_timeout_of(plant)
+        if request.maximum > offline.distribution.maximum:
+            offline = Stage("no answer", REQUEST_TIMEOUT, "I3", request)
+        second: tuple[Stage, ...] = (offline, next_heartbeat_of(plant, frozenset({primary.io_server})))
+        com = add(row.com or ZERO, *(stage.distribution for stage in second), Constant(again))
+    else:
+        second = (offline,)
+        found = silence(plant, Fault.LAN_SILENT)
+        assert found is not None, "only a frozen server goes unseen"
+        span = add(found.distribution, offline.distribution)
+        com = beside(span, 2 * again - request_timeout_of(plant).value)
+    answer = connect_and_answer(plant, REQUEST_TO_OTHER_UNIT, row.stages[-1].rule)
+    stages = (*row.stages, *second, answer)
+    why = f"{lan} carries the client's requests and the primary's device: found one after the other"
+    return replace(
+        row,
+        changeover=total(stages),
+        com=com,
+        return_=device_return(plant, primary),
+        stages=stages,
+        reason=why,
+    )
+
+
+def _lan_beside(plant: Plant, lan: str, device: IoDevice, client: Client, dead: frozenset[Unit]) -> Forecast:
+    """Neither the requests nor the primary's device are on this LAN; a session that waits beside may be."""
+    row = Forecast(Function.IO_DATA, Fault.LAN_SILENT, lan, Outcome.UNAFFECTED)
+    computer = plant.io_server(device.primary.io_server).computer
+    in_use = reach.way_in_use(plant, client, computer)
+    if in_use is not None and lan in plant.common_lans(client.computer, computer):
+        found = silence(plant, Fault.LAN_SILENT)
+        assert found is not None, "only a frozen server goes unseen"
+        probe = add(first_request(client).distribution, found.distribution)
+        probed = beside(probe, round_trips(plant, NET[Fault.LAN_SILENT].send))
+        return replace(row, detection=probed, reason=f"the client's requests go over {in_use}")
+    if dead:
+        standby = next(unit for unit in device.units if unit in dead)
+        watchdog = None if plant.timing.watchdog else "not detected: [IOServer]WatchDog=0 probes no standby"
+        return replace(
+            row,
+            detection=standby_detection(plant, standby),
+            reason=reasons("only standby units have their device there", watchdog),
+        )
+    if in_use is None:
+        return replace(row, reason="the client is on the I/O server's own computer")
+    return replace(row, reason="neither requests nor devices are on it")

@@ -1,0 +1,217 @@
+"""From a target to parameters: which rows miss it, what holds them, and what that would have to be.
+
+A parameter is lowered in the plant and the row forecast anew, so the answer knows every rule: that the next
+time-out takes over where S no longer is the first, or that W counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from changeover.forecast.detection import (
+    HEARTBEAT,
+    PAGE_SCAN,
+    REQUEST_TIMEOUT,
+    SEND_TIMEOUT,
+    WATCH,
+)
+from changeover.forecast.result import Forecast
+from changeover.forecast.rules import forecast_one
+from changeover.model.device import IoDevice
+from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.model.plant import Plant, Timing
+
+_DRIVER = "Timeout, Retry"
+_ROUNDING_S = 1e-9
+_LEAST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A row whose longest changeover misses a target.
+
+    Attributes:
+        forecast: The row.
+        worst_s: Its longest changeover in seconds.
+        parameter: What holds it most: the parameter whose stages contribute most to the longest changeover.
+        value: What that parameter is now, in the ini file's own unit (ms, but s for WatchTime); None
+            where it has no single value.
+        enough: Whether lowering this parameter alone can meet the target.
+        needed: The largest value of it that does, None where none does.
+        remaining_s: The longest changeover that is left with this parameter at its least.
+        next_parameter: What would hold the row then; None where `enough`.
+    """
+
+    forecast: Forecast
+    worst_s: float
+    parameter: str
+    value: int | None
+    enough: bool
+    needed: int | None
+    remaining_s: float
+    next_parameter: str | None
+
+
+def holder(forecast: Forecast) -> tuple[str, float]:
+    """The parameter that contributes most to a row's longest changeover, and that share in seconds.
+
+    Raises:
+        ValueError: The row is no changeover.
+    """
+    shares: dict[str, float] = {}
+    for stage in forecast.stages:
+        shares[stage.parameter] = shares.get(stage.parameter, 0.0) + stage.distribution.maximum
+    return max(shares.items(), key=lambda item: item[1])
+
+
+def worst(forecasts: Iterable[Forecast]) -> Forecast | None:
+    """The row with the longest changeover; None where nothing changes over."""
+    rows = [row for row in forecasts if row.changeover is not None]
+    return max(rows, key=_longest, default=None)
+
+
+def misses(plant: Plant, forecasts: Iterable[Forecast], target_s: float) -> tuple[Miss, ...]:
+    """Rows whose longest changeover exceeds a target, in the order given.
+
+    Args:
+        plant: The plant that was forecast.
+        forecasts: Its rows, or some of them.
+        target_s: The changeover that is asked for, in seconds.
+    """
+    rows = (row for row in forecasts if row.changeover is not None)
+    return tuple(_miss(plant, row, target_s) for row in rows if _longest(row) > target_s + _ROUNDING_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What lowering one parameter does to one row.
+
+    Attributes:
+        parameter: What to change.
+        value: What it is now, in the ini file's own unit.
+        lower: The value proposed: half of it.
+        longest_s: The longest changeover with that, in seconds.
+    """
+
+    parameter: str
+    value: int
+    lower: int
+    longest_s: float
+
+
+def first_change(plant: Plant, row: Forecast) -> Change | None:
+    """What to change first for a row: its holder, halved; None for what the ini file does not hold."""
+    parameter, _ = holder(row)
+    knob = _knob(plant, row, parameter)
+    if knob is None:
+        return None
+    lower = max(_LEAST, knob.now // 2)
+    return Change(parameter, knob.now, lower, _longest(_again(knob.set_to(lower), row)))
+
+
+def _miss(plant: Plant, row: Forecast, target_s: float) -> Miss:
+    parameter, _ = holder(row)
+    knob = _knob(plant, row, parameter)
+    if knob is None:
+        rest = _longest(row)
+        return Miss(row, rest, parameter, None, False, None, rest, None)
+    least = _again(knob.set_to(_LEAST), row)
+    remaining = _longest(least)
+    enough = remaining <= target_s + _ROUNDING_S
+    needed = _largest(knob, row, target_s) if enough else None
+    following = None if enough else holder(least)[0]
+    return Miss(row, _longest(row), parameter, knob.now, enough, needed, remaining, following)
+
+
+@dataclass(frozen=True, slots=True)
+class _Knob:
+    """A parameter to turn: what it is now, in the ini file's unit, and the plant with another value."""
+
+    now: int
+    set_to: Callable[[int], Plant]
+
+
+def _knob(plant: Plant, row: Forecast, parameter: str) -> _Knob | None:
+    """How to turn a parameter; None for those of a network stack, and for a pair of time-outs."""
+    if parameter in _TIMING:
+        step, now, changed = _TIMING[parameter]
+        return _Knob(
+            now(plant.timing) // step,
+            lambda value: replace(plant, timing=changed(plant.timing, value * step)),
+        )
+    if parameter == PAGE_SCAN:
+        slowest = max(client.page_scan for client in plant.clients)
+        return _Knob(slowest // MILLISECOND, lambda value: _with_page_scan(plant, value))
+    if parameter.endswith(_DRIVER):
+        device = _struck_device(plant, row, parameter)
+        timeout = device.primary.timing.timeout
+        return _Knob(timeout // MILLISECOND, lambda value: _with_timeout(plant, device.protocol, value))
+    return None
+
+
+_TIMING: dict[str, tuple[Duration, Callable[[Timing], Duration], Callable[[Timing, Duration], Timing]]] = {
+    SEND_TIMEOUT: (MILLISECOND, lambda t: t.send_timeout, lambda t, span: replace(t, send_timeout=span)),
+    REQUEST_TIMEOUT: (
+        MILLISECOND,
+        lambda t: t.request_timeout,
+        lambda t, span: replace(t, request_timeout=span),
+    ),
+    WATCH: (SECOND, lambda t: t.watch, lambda t, span: replace(t, watch=span)),
+    HEARTBEAT: (MILLISECOND, lambda t: t.heartbeat, lambda t, span: replace(t, heartbeat=span)),
+}
+"""The unit in which the ini file writes a parameter, how to read it and how to change it."""
+
+
+def _struck_device(plant: Plant, row: Forecast, parameter: str) -> IoDevice:
+    for device in plant.io_devices:
+        if device.name == row.target or (
+            not row.fault.is_device and parameter.startswith(f"[{device.protocol}]")
+        ):
+            return device
+    raise KeyError(row.target)
+
+
+def _with_page_scan(plant: Plant, value: int) -> Plant:
+    clients = (
+        replace(client, page_scan=min(client.page_scan, value * MILLISECOND)) for client in plant.clients
+    )
+    return replace(plant, clients=tuple(clients))
+
+
+def _with_timeout(plant: Plant, protocol: str, value: int) -> Plant:
+    devices = tuple(
+        device
+        if device.protocol != protocol
+        else replace(
+            device,
+            units=tuple(
+                replace(
+                    unit, timing=replace(unit.timing, timeout=min(unit.timing.timeout, value * MILLISECOND))
+                )
+                for unit in device.units
+            ),
+        )
+        for device in plant.io_devices
+    )
+    return replace(plant, io_devices=devices)
+
+
+def _again(plant: Plant, row: Forecast) -> Forecast:
+    return forecast_one(plant, row.function, row.fault, row.target)
+
+
+def _longest(row: Forecast) -> float:
+    return row.changeover.maximum if row.changeover is not None else 0.0
+
+
+def _largest(knob: _Knob, row: Forecast, target_s: float) -> int:
+    """The largest value that meets the target, by bisection: no changeover shortens as a parameter grows."""
+    low, high = _LEAST, knob.now
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _longest(_again(knob.set_to(middle), row)) <= target_s + _ROUNDING_S:
+            low = middle
+        else:
+            high = middle
+    return low

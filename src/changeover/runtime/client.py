@@ -1,0 +1,150 @@
+"""A client's process: its machine, its connections, its tag image and its hardware-alarm log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+from changeover.core import machine as core
+from changeover.core.io_client import IoClient
+from changeover.model.lan import Endpoint
+from changeover.model.plant import Plant
+from changeover.model.server import Client
+from changeover.runtime.host import Host
+from changeover.runtime.tag_image import TagImage
+from changeover.runtime.trace_file import Trace, TraceFile
+from changeover.runtime.transport import Connector
+
+ALARMS_MAX = 1000
+"""Lines that the hardware-alarm log keeps in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareAlarm:
+    """One line of the hardware-alarm log."""
+
+    utc: int
+    text: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """How an operator's command ended: `done`, `refused` or `unknown`, and why."""
+
+    outcome: str
+    why: str
+
+
+class ClientHost(Host):
+    """Runs one client.
+
+    Args:
+        plant: The plant; the client shows every tag of it.
+        client: Which of its clients.
+        trace: Where trace lines go.
+        rng: The page scan's phase comes from here.
+
+    Attributes:
+        image: What the client shows.
+        alarms: The hardware-alarm log, newest last.
+        active: By I/O device, the unit that serves it.
+    """
+
+    def __init__(self, plant: Plant, client: Client, trace: Trace, rng: Random) -> None:
+        self.plant = plant
+        self.client = client
+        self.image = TagImage(plant.tags)
+        self.alarms: deque[HardwareAlarm] = deque(maxlen=ALARMS_MAX)
+        self.active: dict[str, str] = {}
+        self.machine = IoClient(
+            client.name,
+            plant.ways(client),
+            plant.io_devices,
+            {device: image.names for device, image in self.image.devices.items()},
+            client.page_scan,
+            plant.policy,
+            plant.timing,
+            rng,
+        )
+        super().__init__(self.machine, trace)
+        self._connector = Connector(self.feed, plant.timing.send_timeout)
+        self._commands: dict[int, asyncio.Future[CommandEnd]] = {}
+        self._command_numbers = count(1)
+        self._performers |= {
+            core.SendFrame: self._send_frame,
+            core.OpenConnection: self._open_connection,
+            core.CloseConnection: lambda effect: self._connector.close(effect.session),
+            core.Present: self._present,
+            core.ShowCom: self._show_com,
+            core.RaiseAlarm: self._raise_alarm,
+            core.EndCommand: self._end_command,
+        }
+
+    def stop(self) -> None:
+        """Close every connection."""
+        super().stop()
+        self._connector.close_all()
+
+    async def write(self, tag_name: str, value: float | str) -> CommandEnd:
+        """Set a tag; done, refused, or unknown when nobody can say whether it took effect."""
+        tag = self.image.find(tag_name)
+        if tag is None:
+            return CommandEnd("refused", f"no tag {tag_name}")
+        number = next(self._command_numbers)
+        future: asyncio.Future[CommandEnd] = asyncio.get_running_loop().create_future()
+        self._commands[number] = future
+        self.feed(core.WriteTag(number, tag.device, tag.name, value))
+        return await future
+
+    def _send_frame(self, effect: core.SendFrame) -> None:
+        self._connector.send(effect.session, effect.frame)
+
+    def _open_connection(self, effect: core.OpenConnection) -> None:
+        way = effect.way
+        server = self.plant.io_server(way.server)
+        own = self.plant.computer(self.client.computer).address_on(way.lan)
+        address = self.plant.computer(server.computer).address_on(way.lan)
+        assert own is not None and address is not None
+        self._connector.connect(effect.session, own, Endpoint(address, server.port))
+
+    def _present(self, effect: core.Present) -> None:
+        assert effect.data is not None
+        image = self.image.devices[effect.device]
+        positions = image.apply(effect.unit, effect.data)
+        self.active[effect.device] = effect.unit
+        if isinstance(self.trace, TraceFile) and len(positions):
+            server, lan = effect.way.server, effect.way.lan
+            entries = []
+            for position in positions.tolist():
+                shown = image.at(position)
+                fields = {
+                    "tag": image.names[position],
+                    "value": shown.value if shown.quality.is_good else None,
+                    "quality": shown.quality.name,
+                    "source_utc": shown.source_utc,
+                    "unit": effect.unit,
+                    "server": server,
+                    "lan": lan,
+                }
+                entries.append(("value", fields))
+            self.trace.lines(entries)
+
+    def _show_com(self, effect: core.ShowCom) -> None:
+        image = self.image.devices[effect.device]
+        image.show_com()
+        if isinstance(self.trace, TraceFile):
+            self.trace.lines(("value", {"tag": name, "quality": "COM"}) for name in image.names)
+
+    def _raise_alarm(self, effect: core.RaiseAlarm) -> None:
+        self.alarms.append(HardwareAlarm(time.time_ns(), effect.text, effect.subject))
+        self.trace.line("hardware-alarm", text=effect.text, subject=effect.subject)
+
+    def _end_command(self, effect: core.EndCommand) -> None:
+        future = self._commands.pop(effect.command, None)
+        if future is not None and not future.done():
+            future.set_result(CommandEnd(effect.outcome, effect.why))

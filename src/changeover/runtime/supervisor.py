@@ -1,0 +1,138 @@
+"""Starts processes, passes on what they say, restarts those that end, and stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+RESTART_DELAY_SECONDS_MIN = 1.0
+RESTART_DELAY_SECONDS_MAX = 30.0
+STEADY_SECONDS = 60.0
+"""A process that ran this long before it ended is restarted with the shortest delay."""
+STOP_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One process to keep.
+
+    Attributes:
+        name: For people.
+        command: Program and arguments.
+    """
+
+    name: str
+    command: tuple[str, ...]
+
+
+def own_command(*arguments: str) -> tuple[str, ...]:
+    """This program with other arguments."""
+    return (sys.executable, "-m", "changeover", *arguments)
+
+
+def end_with_parent() -> None:
+    """In a new child: be killed when the parent is, so that nobody is left behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Supervisor:
+    """Keeps a set of processes.
+
+    Args:
+        jobs: The processes, in the order of their start.
+        restart: Whether a process that ends is started again.
+        say: Takes a line for people.
+    """
+
+    def __init__(self, jobs: Sequence[Job], restart: bool, say: Callable[[str], None]) -> None:
+        self._jobs = jobs
+        self._restart = restart
+        self._say = say
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._stopping = asyncio.Event()
+        self.status = 0
+
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT, or until no process is left.
+
+        Returns:
+            0 after a stop that was asked for; otherwise the highest exit status of a process.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        keepers = [loop.create_task(self._keep(job)) for job in self._jobs]
+        waiting = loop.create_task(self._stopping.wait())
+        everyone = asyncio.gather(*keepers)
+        await asyncio.wait((waiting, everyone), return_when=asyncio.FIRST_COMPLETED)
+        asked = self._stopping.is_set()
+        self._stopping.set()
+        await self._stop_all()
+        await everyone
+        await waiting
+        return 0 if asked else self.status
+
+    async def _keep(self, job: Job) -> None:
+        delay = RESTART_DELAY_SECONDS_MIN
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            started = loop.time()
+            status = await self._run_once(job)
+            if self._stopping.is_set():
+                return
+            self.status = max(self.status, status if status > 0 else 1)
+            how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            if not self._restart:
+                self._say(f"{job.name} {how}")
+                return
+            if loop.time() - started >= STEADY_SECONDS:
+                delay = RESTART_DELAY_SECONDS_MIN
+            self._say(f"{job.name} {how}, starts again in {delay:g} s")
+            try:
+                await asyncio.wait_for(self._stopping.wait(), delay)
+            except TimeoutError:
+                delay = min(2 * delay, RESTART_DELAY_SECONDS_MAX)
+
+    async def _run_once(self, job: Job) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *job.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+        self._processes[job.name] = process
+        assert process.stdout is not None
+        async for line in process.stdout:
+            self._say(f"{job.name}: {line.decode(errors='replace').rstrip()}")
+        status = await process.wait()
+        del self._processes[job.name]
+        return status
+
+    async def _stop_all(self) -> None:
+        processes = tuple(self._processes.values())
+        for process in processes:
+            _signal(process, signal.SIGTERM)
+            # A process that stands still cannot stop: it is woken to hear the signal.
+            _signal(process, signal.SIGCONT)
+        if not processes:
+            return
+        waits = [asyncio.ensure_future(process.wait()) for process in processes]
+        _, late = await asyncio.wait(waits, timeout=STOP_SECONDS)
+        for process in processes if late else ():
+            _signal(process, signal.SIGKILL)
+        await asyncio.gather(*waits)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    if process.returncode is None:
+        try:
+            process.send_signal(number)
+        except ProcessLookupError:
+            return

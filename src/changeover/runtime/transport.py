@@ -1,0 +1,271 @@
+"""TCP connections between nodes: frames in, frames out, and nothing that one peer can do to another.
+
+Every connection has its own socket and its own bounded write buffer: a peer that takes nothing in fills only
+its own buffer, and is dropped when that is full. Whether a peer is lost is decided by the session's
+acknowledgements; keep-alive and TCP_USER_TIMEOUT are the backstop that frees the kernel's resources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from changeover.core.machine import (
+    Accepted,
+    Closed,
+    Connected,
+    ConnectFailed,
+    Frame,
+    FrameArrived,
+    SessionId,
+    Stimulus,
+)
+from changeover.model.lan import Endpoint
+from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.protocol.frames import FrameDecoder, FrameError, encode
+
+WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024
+BACKLOG = 128
+_BACKSTOP_SHARE = 2
+"""The kernel gives a connection up after this many SendTimeouts, should the machine not have done so."""
+
+
+def set_options(sock: socket.socket, send_timeout: Duration) -> None:
+    """No delay, and the kernel's own time-outs behind the machine's."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    backstop = _BACKSTOP_SHARE * send_timeout
+    whole_seconds = max(1, round(backstop / SECOND))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, whole_seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, whole_seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, backstop // MILLISECOND))
+
+
+def reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer hears of it at once."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of one session."""
+
+    def __init__(
+        self,
+        session: SessionId,
+        feed: Callable[[Stimulus], None],
+        gone: Callable[[SessionId], None],
+        send_timeout: Duration,
+        connected: bool,
+    ) -> None:
+        self._session = session
+        self._feed = feed
+        self._gone = gone
+        self._send_timeout = send_timeout
+        self._tells_connected = connected
+        self._decoder = FrameDecoder()
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is there."""
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        set_options(transport.get_extra_info("socket"), self._send_timeout)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        if self._closed:
+            self._transport.abort()
+        elif self._tells_connected:
+            self._feed(Connected(self._session))
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in."""
+        try:
+            frames = self._decoder.feed(data)
+        except FrameError:
+            self._drop()
+            return
+        for frame in frames:
+            if self._closed:
+                return
+            self._feed(FrameArrived(self._session, frame))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer or the kernel ended it."""
+        if not self._closed:
+            self._closed = True
+            self._gone(self._session)
+            self._feed(Closed(self._session))
+
+    def pause_writing(self) -> None:
+        """The peer takes nothing in, and its buffer is full."""
+        self._drop()
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame; nothing happens on a connection that is gone."""
+        if self._transport is not None and not self._closed:
+            self._transport.write(encode(frame))
+
+    def close(self) -> None:
+        """Let go at once; the session hears no more."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _drop(self) -> None:
+        self.close()
+        self._gone(self._session)
+        # Not from inside `send`: the machine is in the middle of its own effects then.
+        asyncio.get_running_loop().call_soon(self._feed, Closed(self._session))
+
+
+class Connector:
+    """A client's outgoing connections."""
+
+    def __init__(self, feed: Callable[[Stimulus], None], send_timeout: Duration) -> None:
+        self._feed = feed
+        self._send_timeout = send_timeout
+        self._connections: dict[SessionId, Connection] = {}
+        self._attempts: dict[SessionId, asyncio.Task[None]] = {}
+
+    def connect(self, session: SessionId, own_address: str, server: Endpoint) -> None:
+        """Begin an attempt; `Connected` or `ConnectFailed` tells how it ended."""
+        task = asyncio.get_running_loop().create_task(self._attempt(session, own_address, server))
+        self._attempts[session] = task
+
+    def send(self, session: SessionId, frame: Frame) -> None:
+        """Send on a session's connection."""
+        connection = self._connections.get(session)
+        if connection is not None:
+            connection.send(frame)
+
+    def close(self, session: SessionId) -> None:
+        """Drop a connection or an attempt."""
+        attempt = self._attempts.pop(session, None)
+        if attempt is not None:
+            attempt.cancel()
+        connection = self._connections.pop(session, None)
+        if connection is not None:
+            connection.close()
+
+    def close_all(self) -> None:
+        """Drop everything."""
+        for session in (*self._attempts, *self._connections):
+            self.close(session)
+
+    async def _attempt(self, session: SessionId, own_address: str, server: Endpoint) -> None:
+        connection = Connection(session, self._feed, self._forget, self._send_timeout, connected=True)
+        self._connections[session] = connection
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection, server.host, server.port, local_addr=(own_address, 0)
+            )
+        except OSError:
+            self._forget(session)
+            self._feed(ConnectFailed(session))
+        finally:
+            self._attempts.pop(session, None)
+
+    def _forget(self, session: SessionId) -> None:
+        self._connections.pop(session, None)
+
+
+class Listener:
+    """A server's listening sockets and the connections accepted on them."""
+
+    def __init__(
+        self, feed: Callable[[Stimulus], None], endpoints: tuple[Endpoint, ...], send_timeout: Duration
+    ) -> None:
+        self._feed = feed
+        self._endpoints = endpoints
+        self._send_timeout = send_timeout
+        self._sockets: list[socket.socket] = []
+        self._connections: dict[SessionId, Connection] = {}
+        self._sessions = 0
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def open(self) -> None:
+        """Listen on every endpoint.
+
+        Raises:
+            OSError: An address is not this machine's, or is taken; nothing is left open.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            for endpoint in self._endpoints:
+                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                self._sockets.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.setblocking(False)
+                try:
+                    sock.bind((endpoint.host, endpoint.port))
+                    sock.listen(BACKLOG)
+                except OSError as error:
+                    raise OSError(error.errno, f"cannot listen on {endpoint}: {error.strerror}") from error
+        except OSError:
+            self._close_sockets()
+            raise
+        for sock in self._sockets:
+            loop.add_reader(sock, self._accept, sock)
+
+    def reset(self) -> None:
+        """Reset connections that wait to be accepted, and listen anew."""
+        self._close_sockets()
+        self.open()
+
+    def send(self, session: SessionId, frame: Frame) -> None:
+        """Send on a session's connection."""
+        connection = self._connections.get(session)
+        if connection is not None:
+            connection.send(frame)
+
+    def close(self, session: SessionId) -> None:
+        """Drop a connection."""
+        connection = self._connections.pop(session, None)
+        if connection is not None:
+            connection.close()
+
+    def close_all(self) -> None:
+        """Stop listening and drop everything."""
+        self._close_sockets()
+        for session in tuple(self._connections):
+            self.close(session)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            # The peer was gone before we took it; the machine never heard of it.
+            return
+        sock.setblocking(False)
+        self._sessions += 1
+        session = self._sessions
+        connection = Connection(session, self._feed, self._forget, self._send_timeout, connected=False)
+        self._connections[session] = connection
+        self._feed(Accepted(session))
+        if session not in self._connections:
+            reset(sock)
+            return
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(self._adopt(sock, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _adopt(self, sock: socket.socket, connection: Connection) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except OSError as error:
+            connection.connection_lost(error)
+
+    def _forget(self, session: SessionId) -> None:
+        self._connections.pop(session, None)
+
+    def _close_sockets(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()

@@ -1,0 +1,82 @@
+"""Whatever is done to a project's files, the answer is a project or a list of one-line diagnostics."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from changeover.cli.new import write_project
+from changeover.config.diagnostics import ConfigurationError
+from changeover.config.project import FILES, load_project
+
+with tempfile.TemporaryDirectory() as _folder:
+    write_project(Path(_folder) / "x")
+    ORIGINAL = {name: (Path(_folder) / "x" / name).read_bytes() for name in FILES}
+
+_values = st.sampled_from([
+    b"1", b"-1", b"1e999", b"nan", b"true", b"''", b"[]", b"{}", b"[{}]", b"{a=1}", b"1979-05-27", b'"PLC1"',
+    b'"127.20.0.101:5020"', b'"\\u0000"', b"\xff", b"\0", b"9999999999999999999", b"=", b"[[", b"]", b'"""',
+    b"\n", b"[[io_device]]\n", b"[lan]\n", b"SCADA1", b",,,,", b'"',
+])  # fmt: skip
+_mutation = st.tuples(
+    st.sampled_from(FILES),
+    st.sampled_from(["value", "delete", "double", "insert", "swap"]),
+    st.integers(0, 10**4),
+    _values,
+)
+
+
+def _mutate(data: bytes, kind: str, place: int, value: bytes) -> bytes:
+    lines = data.split(b"\n")
+    index = place % len(lines)
+    line = lines[index]
+    match kind:
+        case "value":
+            separator = b"=" if b"=" in line else b","
+            lines[index] = line.partition(separator)[0] + separator + value
+        case "delete":
+            del lines[index]
+        case "double":
+            lines.insert(index, line)
+        case "insert":
+            lines[index] = line[: place % (len(line) + 1)] + value + line[place % (len(line) + 1) :]
+        case "swap":
+            other = place * 7919 % len(lines)
+            lines[index], lines[other] = lines[other], line
+    return b"\n".join(lines)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_mutation, min_size=1, max_size=4))
+def test_mutated_projects(mutations: list[tuple[str, str, int, bytes]]) -> None:
+    files = dict(ORIGINAL)
+    for name, kind, place, value in mutations:
+        files[name] = _mutate(files[name], kind, place, value)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            (Path(folder) / name).write_bytes(data)
+        try:
+            project = load_project(Path(folder))
+        except ConfigurationError as error:
+            assert error.diagnostics
+            lines = [str(diagnostic) for diagnostic in error.diagnostics]
+        else:
+            lines = [str(warning) for warning in project.warnings]
+            assert all(device.primary.address.port for device in project.plant.io_devices)
+        assert all(len(line.splitlines()) == 1 and line.isprintable() for line in lines)
+        assert all(line.startswith(folder) for line in lines)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(FILES), st.binary(max_size=200))
+def test_any_bytes_in_any_file(name: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for other, original in ORIGINAL.items():
+            (Path(folder) / other).write_bytes(data if other == name else original)
+        try:
+            load_project(Path(folder))
+        except ConfigurationError as error:
+            assert error.diagnostics

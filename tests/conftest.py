@@ -1,0 +1,1 @@
+"""Makes `plants` importable from every test below this folder."""
