@@ -1,0 +1,159 @@
+"""What a drill found, as values: one record per repetition, and how it is held against its forecast."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+EARLY_SECONDS = 0.050
+LATE_SECONDS = 0.150
+"""A measurement may lie this far outside its forecast's interval: scheduling (issue: -50 ms, +150 ms)."""
+
+MEASURES = ("detection_s", "changeover_s", "com_s", "return_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One measurement outside its interval, or one that the forecast demands and the drill did not see.
+
+    Attributes:
+        measure: One of `MEASURES`.
+        measured_s: What was measured, None for nothing.
+        earliest_s, latest_s: The forecast's interval, widened for scheduling; None where it has none.
+    """
+
+    measure: str
+    measured_s: float | None
+    earliest_s: float | None
+    latest_s: float | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the only thing wrong is that it came late."""
+        return self.measured_s is not None and self.latest_s is not None and self.measured_s > self.latest_s
+
+    def __str__(self) -> str:
+        what = self.measure.removesuffix("_s").replace("com", "#COM time")
+        if self.earliest_s is None or self.latest_s is None:
+            return f"{what}: measured {self.measured_s:.3f} s, forecast: none"
+        allowed = f"{self.earliest_s:.3f} to {self.latest_s:.3f} s"
+        if self.measured_s is None:
+            return f"{what}: not seen, allowed {allowed}"
+        return f"{what}: {self.measured_s:.3f} s, allowed {allowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One repetition.
+
+    Attributes:
+        function, fault, target: As in the forecast.
+        repetition: 1, 2, 3 …
+        variant: How the fault was made, in words, such as `SIGKILL`.
+        detection_s: Fault until detection.
+        changeover_s: Fault until the first tag's first fresh good value.
+        changeover_last_s: The same for the last tag.
+        com_s: Longest #COM time of a tag; `com_first_s` the shortest, `com_median_s` the median.
+        return_s: Repair until the last tag is served by the primary again.
+        forecast: The forecast's row, as its JSON has it.
+        misses: Measurements outside; empty for a pass.
+        spoiled: Why nothing can be said (the drill itself went wrong), empty otherwise.
+        trace: Folder of the raw traces, relative to the sheet.
+        repeats: The repetition that this one repeats after a miss by lateness, None for none.
+    """
+
+    function: str
+    fault: str
+    target: str
+    repetition: int
+    variant: str
+    detection_s: float | None
+    changeover_s: float | None
+    changeover_last_s: float | None
+    com_s: float | None
+    com_first_s: float | None
+    com_median_s: float | None
+    return_s: float | None
+    forecast: dict[str, Any]
+    misses: tuple[Miss, ...] = ()
+    spoiled: str = ""
+    trace: str = ""
+    repeats: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every measurement lies in its forecast's interval."""
+        return not self.misses and not self.spoiled
+
+    @property
+    def why(self) -> str:
+        """Why it failed, empty for a pass."""
+        return self.spoiled or "; ".join(str(miss) for miss in self.misses)
+
+    def as_json(self) -> dict[str, Any]:
+        """The record that a program reads."""
+        record = asdict(self)
+        del record["misses"], record["spoiled"]
+        return record | {"pass": self.passed, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """All drills of one run.
+
+    Attributes:
+        plant, version, family: Of the project.
+        lab: `namespaces` or `loopback`.
+        started_utc: When it began, ISO 8601.
+        parameters: (parameter, value with unit, where it was set) of everything that governs the forecasts.
+        notes: What a reader must know of the lab.
+        left_out: (fault, why) of what could not be drilled here.
+        drills: In the order in which they ran.
+    """
+
+    plant: str
+    version: str
+    family: str
+    lab: str
+    started_utc: str
+    parameters: tuple[tuple[str, str, str], ...]
+    notes: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    drills: tuple[Drill, ...] = field(default=())
+
+    @property
+    def failures(self) -> tuple[Drill, ...]:
+        """Drills that failed and were not made good by a repetition that passed."""
+        made_good = {
+            (d.fault, d.target, d.repeats) for d in self.drills if d.repeats is not None and d.passed
+        }
+        return tuple(
+            d for d in self.drills if not d.passed and (d.fault, d.target, d.repetition) not in made_good
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The document beside the sheet."""
+        record = {
+            name: getattr(self, name)
+            for name in ("plant", "version", "family", "lab", "started_utc", "notes", "left_out")
+        }
+        parameters = [{"parameter": p, "value": v, "source": s} for p, v, s in self.parameters]
+        return record | {"parameters": parameters, "drills": [drill.as_json() for drill in self.drills]}
+
+
+def hold_against(forecast: dict[str, Any], measured: dict[str, float | None]) -> tuple[Miss, ...]:
+    """Hold measurements against a forecast's row, as its JSON has it.
+
+    Args:
+        forecast: The row.
+        measured: Seconds by measure; `changeover_last_s` is held against the changeover too.
+    """
+    misses = []
+    for measure, seconds in measured.items():
+        interval = forecast[measure.replace("_last_s", "_s")]
+        if interval is None:
+            continue
+        earliest, latest = interval["min"] - EARLY_SECONDS, interval["max"] + LATE_SECONDS
+        if seconds is None or not earliest <= seconds <= latest:
+            misses.append(Miss(measure, seconds, earliest, latest))
+    return tuple(misses)
