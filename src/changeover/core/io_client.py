@@ -376,17 +376,18 @@ class IoClient:
     def _reissue_at_heartbeat(self, group: IoGroup, heard: Link, now: Instant) -> Iterable[Effect]:
         """Re-issue a failed request at a heartbeat that allows it (I3, T4)."""
         pending = group.pending
+        unit, link = self._best(group, now)
         if pending is not None and not self._is_dead(pending, now):
-            # The server is alive, so its device is at fault: only its own word counts.
-            if heard.way.server != pending.way.server:
+            # The server is alive, so its device is at fault: only its own word counts, or a better unit's.
+            better = unit is not None and group.rank(unit) < group.rank(pending.unit)
+            if heard.way.server != pending.way.server and not better:
                 return
-            if self._beliefs[pending.unit.name] is UnitStatus.ONLINE:
+            if self._beliefs[pending.unit.name] is UnitStatus.ONLINE and not better:
                 # The device may have been away and come back since: ask again, without new hope.
                 group.pending = self._request(group, pending.unit, pending.way, full=True)
                 yield self._send_request(group, group.pending, now)
                 return
             group.pending = None
-        unit, link = self._best(group, now)
         if unit is None or link is None:
             return
         group.become_unserved()

@@ -71,6 +71,8 @@ TOO_MANY_PENDING = "too many pending requests on this session"
 PENDING_MAX = 1000
 """Requests and writes that one session may have pending."""
 PULSES_PER_TIMEOUT = 4
+ACKNOWLEDGEMENT_DELAY_MAX = 20 * MILLISECOND
+"""How long a read's acknowledgement waits for the answer that would carry it."""
 
 _STATUS = {
     ChannelState.STARTING: UnitStatus.STARTING,
@@ -151,6 +153,7 @@ class IoServer:
         self._last_seen: Instant | None = None
         shortest = min([timing.send_timeout, *(unit.timing.timeout for unit in units)])
         self._pulse = max(shortest // PULSES_PER_TIMEOUT, MILLISECOND)
+        self._acknowledgement_delay = min(ACKNOWLEDGEMENT_DELAY_MAX, timing.send_timeout // 10)
         self._settled: set[str] = set()
         self.channels = {
             unit.name: DeviceChannel(
@@ -213,18 +216,21 @@ class IoServer:
         peer = self._peers.get(stimulus.session)
         if peer is None:
             return ()
-        acknowledgement = peer.session.receive(stimulus.frame)
-        if acknowledgement is None:
-            return ()
-        message = stimulus.frame.message
+        session, message = peer.session, stimulus.frame.message
+        session.receive(stimulus.frame)
         if isinstance(message, ReadRequest):
-            return (acknowledgement, *self._on_read(peer, message, now))
+            effects = self._on_read(peer, message, now)
+            # The device mostly answers within milliseconds, and the answer then acknowledges too.
+            if self._deadlines.get(("acknowledgement", session.id)) is None:
+                self._deadlines.set(("acknowledgement", session.id), now + self._acknowledgement_delay)
+            return effects
+        acknowledgement = session.acknowledge()
         if isinstance(message, WriteRequest):
-            return (acknowledgement, *self._on_write(peer, message, now))
+            return (*acknowledgement, *self._on_write(peer, message, now))
         if isinstance(message, Hello):
-            return (acknowledgement, *self._on_hello(peer, now))
-        assert isinstance(message, Probe), f"a client sent {message}"
-        return (acknowledgement,)
+            return (*acknowledgement, *self._on_hello(peer, now))
+        assert message is None or isinstance(message, Probe), f"a client sent {message}"
+        return acknowledgement
 
     def _on_closed(self, stimulus: Closed, now: Instant) -> Effects:
         self._drop(stimulus.session)
@@ -244,6 +250,8 @@ class IoServer:
             self._deadlines.set(("heartbeat", ""), next_tick(at, self._timing.heartbeat, now))
             return self._tell_all(Heartbeat(self.statuses()), now)
         assert isinstance(owner, int)
+        if purpose == "acknowledgement":
+            return self._peers[owner].session.acknowledge()
         if purpose == "greeting":
             self._drop(owner)
             return (CloseConnection(owner),)
@@ -313,7 +321,7 @@ class IoServer:
         peer.session.become_lost()
         for waiter, unit in peer.waiting.items():
             self.channels[unit].forget(waiter)
-        for purpose in ("silence", "greeting"):
+        for purpose in ("silence", "greeting", "acknowledgement"):
             self._deadlines.clear((purpose, ident))
 
     def _tell(self, peer: _Peer, message: Message, now: Instant) -> Effect:

@@ -226,8 +226,8 @@ class Link:
 
     def _receive(self, frame: Frame) -> tuple[Step, ...]:
         assert self.session is not None
-        acknowledgement = self.session.receive(frame)
-        return () if acknowledgement is None else (acknowledgement,)
+        self.session.receive(frame)
+        return self.session.acknowledge()
 
     def _watch_silence(self) -> None:
         # Armed once, and moved when it fires: cheaper than moving it with each acknowledgement.

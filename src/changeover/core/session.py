@@ -6,6 +6,9 @@ receiving session acknowledges it at once, before anything is done about its con
 the oldest unacknowledged frame is SendTimeout old. Only a send can find a silent peer: on a session that
 carries nothing, nothing is detected, which is why a client probes its idle sessions with each page scan.
 
+Every frame carries the acknowledgement of all that was received. A receiver that is about to answer may
+therefore hold the bare acknowledgement back for a moment, and spare it.
+
 Both ends run the same machine. A session has two states, open and lost, and no way back: a new connection is
 a new session with a new number.
 """
@@ -33,7 +36,7 @@ class Session:
     The owner asks `deadline` after each call and declares the session lost when that instant has come.
     """
 
-    __slots__ = ("_received", "_send_timeout", "_sent", "_unacknowledged", "id", "state")
+    __slots__ = ("_received", "_send_timeout", "_sent", "_told", "_unacknowledged", "id", "state")
 
     def __init__(self, ident: SessionId, send_timeout: Duration) -> None:
         self.id = ident
@@ -41,6 +44,7 @@ class Session:
         self._send_timeout = send_timeout
         self._sent = 0
         self._received = 0
+        self._told = 0
         self._unacknowledged: deque[tuple[int, Instant]] = deque()
 
     @property
@@ -58,21 +62,27 @@ class Session:
         assert self.state is SessionState.OPEN
         self._sent += 1
         self._unacknowledged.append((self._sent, now))
+        self._told = self._received
         return Frame(self._sent, self._received, message)
 
     def send(self, message: Message, now: Instant) -> SendFrame:
         """The effect that sends a message."""
         return SendFrame(self.id, self.frame(message, now))
 
-    def receive(self, frame: Frame) -> SendFrame | None:
-        """Take the numbers of an arrived frame; the acknowledgement to send, None for a bare one."""
+    def receive(self, frame: Frame) -> None:
+        """Take the numbers of an arrived frame."""
         waiting = self._unacknowledged
         while waiting and waiting[0][0] <= frame.ack:
             waiting.popleft()
-        if frame.seq == 0:
-            return None
-        self._received = frame.seq
-        return SendFrame(self.id, Frame(0, frame.seq))
+        if frame.seq:
+            self._received = frame.seq
+
+    def acknowledge(self) -> tuple[SendFrame, ...]:
+        """The bare acknowledgement of what was received; nothing if a frame has carried it since."""
+        if self._told == self._received or self.state is SessionState.LOST:
+            return ()
+        self._told = self._received
+        return (SendFrame(self.id, Frame(0, self._received)),)
 
     def become_lost(self) -> None:
         """The one transition: open to lost."""

@@ -2,7 +2,7 @@
 
 The forecast counts a healthy path in round trips. A request to the other unit costs two: client to server,
 server to device, and back. What was under way at the fault time is lost too: the first unanswered send lies
-up to one round trip before the fault, and that much is taken off again. `NET` holds what is left, per rule.
+up to two round trips before the fault, and that much is taken off again. `NET` holds what is left, per rule.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Net:
 
 
 NET: dict[Fault, Net] = {
-    # Both halves of a request to a server that is cut off are lost: the one going and the one coming.
-    Fault.SERVER_SILENT: Net(send=-1.0, request=-2.0),
-    Fault.LAN_SILENT: Net(send=-1.0, request=-2.0),
+    # A request takes two round trips to be answered and, by its answer, acknowledged: all of it is lost.
+    Fault.SERVER_SILENT: Net(send=-2.0, request=-2.0),
+    Fault.LAN_SILENT: Net(send=-2.0, request=-2.0),
     # A frozen server's network still delivers what it had sent: half a round trip less is lost.
-    Fault.SERVER_FROZEN: Net(send=-0.5, request=-1.5),
+    Fault.SERVER_FROZEN: Net(send=-1.5, request=-1.5),
     # FIN or RST travels once.
     Fault.SERVER_CLOSED: Net(send=0.5, request=0.5),
     # The device's answers on the way are lost; the client hears of the unit half a round trip later.
@@ -54,6 +54,9 @@ NET: dict[Fault, Net] = {
 
 REQUEST_TO_OTHER_UNIT = 2.0
 """Round trips until the other unit's value is at the client."""
+
+PROBE = -1.0
+"""Round trips beside S for a probe, which is acknowledged at once."""
 
 ANNOUNCEMENT = 0.5
 """Round trips until the client knows what its I/O server has found out."""

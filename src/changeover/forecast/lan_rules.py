@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from changeover.forecast import reach
 from changeover.forecast.detection import (
-    NET,
+    PROBE,
     REQUEST_TIMEOUT,
     REQUEST_TO_OTHER_UNIT,
     beside,
@@ -137,7 +137,7 @@ def _lan_beside(plant: Plant, lan: str, device: IoDevice, client: Client, dead: 
         found = silence(plant, Fault.LAN_SILENT)
         assert found is not None, "only a frozen server goes unseen"
         probe = add(first_request(client).distribution, found.distribution)
-        probed = beside(probe, round_trips(plant, NET[Fault.LAN_SILENT].send))
+        probed = beside(probe, round_trips(plant, PROBE))
         return replace(row, detection=probed, reason=f"the client's requests go over {in_use}")
     if dead:
         standby = next(unit for unit in device.units if unit in dead)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -90,6 +91,12 @@ class ClientHost(Host):
         super().stop()
         self._connector.close_all()
 
+    def on_shown(self, device: str, positions: Sequence[int]) -> None:
+        """Tags of an I/O device are shown anew, a value or #COM: for a subclass that displays them."""
+
+    def on_alarm(self, alarm: HardwareAlarm) -> None:
+        """A hardware alarm was raised: for a subclass that displays it."""
+
     async def write(self, tag_name: str, value: float | str) -> CommandEnd:
         """Set a tag; done, refused, or unknown when nobody can say whether it took effect."""
         tag = self.image.find(tag_name)
@@ -117,6 +124,7 @@ class ClientHost(Host):
         image = self.image.devices[effect.device]
         positions = image.apply(effect.unit, effect.data)
         self.active[effect.device] = effect.unit
+        self.on_shown(effect.device, positions.tolist())
         if isinstance(self.trace, TraceFile) and len(positions):
             server, lan = effect.way.server, effect.way.lan
             entries = []
@@ -137,11 +145,14 @@ class ClientHost(Host):
     def _show_com(self, effect: core.ShowCom) -> None:
         image = self.image.devices[effect.device]
         image.show_com()
+        self.on_shown(effect.device, range(len(image.names)))
         if isinstance(self.trace, TraceFile):
             self.trace.lines(("value", {"tag": name, "quality": "COM"}) for name in image.names)
 
     def _raise_alarm(self, effect: core.RaiseAlarm) -> None:
-        self.alarms.append(HardwareAlarm(time.time_ns(), effect.text, effect.subject))
+        alarm = HardwareAlarm(time.time_ns(), effect.text, effect.subject)
+        self.alarms.append(alarm)
+        self.on_alarm(alarm)
         self.trace.line("hardware-alarm", text=effect.text, subject=effect.subject)
 
     def _end_command(self, effect: core.EndCommand) -> None:

@@ -91,20 +91,33 @@ def run_loop(main: Callable[[], object]) -> int:
         return int(runner.run(main()))  # type: ignore[arg-type]
 
 
-async def _serve(plant: Plant, name: str, trace_folder: Path | None) -> int:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    failed: list[BaseException] = []
+class Ending:
+    """When this process has to end: SIGTERM or SIGINT came, or a callback of the loop raised.
 
-    def on_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    Make it inside the running loop, before anything else.
+
+    Attributes:
+        event: Set when the time has come.
+        status: The exit status: 0, or `EXIT_SOFTWARE` after a programmer's error.
+    """
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.status = 0
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.event.set)
+        loop.set_exception_handler(self._on_error)
+
+    def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # A programmer's error: state can no longer be trusted, so the process ends and is started anew.
         loop.default_exception_handler(context)
-        failed.append(context.get("exception") or RuntimeError(context["message"]))
-        stopped.set()
+        self.status = EXIT_SOFTWARE
+        self.event.set()
 
-    loop.set_exception_handler(on_error)
+
+async def _serve(plant: Plant, name: str, trace_folder: Path | None) -> int:
+    ending = Ending()
     try:
         trace = open_trace(trace_folder, name)
         host = make_host(plant, name, trace)
@@ -113,8 +126,8 @@ async def _serve(plant: Plant, name: str, trace_folder: Path | None) -> int:
         print(f"{name}: {error.strerror or error}", file=sys.stderr)
         return 1
     print(f"{name} runs", flush=True)
-    await stopped.wait()
+    await ending.event.wait()
     host.stop()
     # Let the transports close: their peers hear of it at once.
     await asyncio.sleep(0)
-    return EXIT_SOFTWARE if failed else 0
+    return ending.status

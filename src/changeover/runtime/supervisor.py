@@ -14,6 +14,8 @@ RESTART_DELAY_SECONDS_MAX = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long before it ended is restarted with the shortest delay."""
 STOP_SECONDS = 5.0
+LINE_BYTES_MAX = 65536
+"""A longer line of a process is passed on in pieces."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -72,8 +74,7 @@ class Supervisor:
         await asyncio.wait((waiting, everyone), return_when=asyncio.FIRST_COMPLETED)
         asked = self._stopping.is_set()
         self._stopping.set()
-        await self._stop_all()
-        await everyone
+        await self._stop_all(everyone)
         await waiting
         return 0 if asked else self.status
 
@@ -108,26 +109,35 @@ class Supervisor:
             preexec_fn=end_with_parent,
         )
         self._processes[job.name] = process
+        if self._stopping.is_set():
+            # The stop came while it was being started, and knows nothing of it.
+            _signal(process, signal.SIGTERM)
         assert process.stdout is not None
-        async for line in process.stdout:
-            self._say(f"{job.name}: {line.decode(errors='replace').rstrip()}")
+        await self._pass_on(job.name, process.stdout)
         status = await process.wait()
         del self._processes[job.name]
         return status
 
-    async def _stop_all(self) -> None:
-        processes = tuple(self._processes.values())
-        for process in processes:
+    async def _pass_on(self, name: str, output: asyncio.StreamReader) -> None:
+        rest = b""
+        while data := await output.read(LINE_BYTES_MAX):
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) >= LINE_BYTES_MAX:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._say(f"{name}: {line.decode(errors='replace').rstrip()}")
+        if rest:
+            self._say(f"{name}: {rest.decode(errors='replace').rstrip()}")
+
+    async def _stop_all(self, everyone: asyncio.Future[list[None]]) -> None:
+        for process in self._processes.values():
             _signal(process, signal.SIGTERM)
             # A process that stands still cannot stop: it is woken to hear the signal.
             _signal(process, signal.SIGCONT)
-        if not processes:
-            return
-        waits = [asyncio.ensure_future(process.wait()) for process in processes]
-        _, late = await asyncio.wait(waits, timeout=STOP_SECONDS)
-        for process in processes if late else ():
+        await asyncio.wait((everyone,), timeout=STOP_SECONDS)
+        for process in self._processes.values():
             _signal(process, signal.SIGKILL)
-        await asyncio.gather(*waits)
+        await everyone
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

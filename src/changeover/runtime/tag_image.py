@@ -47,10 +47,11 @@ class DeviceImage:
         self._confirmed_utc = 0
 
     def apply(self, unit: str, columns: Columns) -> NDArray[np.int32]:
-        """Take an answer's columns; the positions that it changed.
+        """Take an answer's columns; the positions that are shown anew: all of them after #COM.
 
         A tag that the answer leaves out did not change: its value is as fresh as the answer.
         """
+        showed_com = self.shows_com
         positions = np.frombuffer(columns.positions, dtype="<i4")
         self._values[positions] = np.frombuffer(columns.values, dtype="<f8")
         self._qualities[positions] = np.frombuffer(columns.qualities, dtype=np.uint8)
@@ -60,7 +61,7 @@ class DeviceImage:
         self.unit = unit
         self.shows_com = False
         self.updates += len(positions)
-        return positions
+        return np.arange(len(self.tags), dtype=np.int32) if showed_com else positions
 
     def show_com(self) -> None:
         """Every tag shows #COM until the next answer."""

@@ -25,10 +25,12 @@ from changeover.core.machine import (
 )
 from changeover.model.lan import Endpoint
 from changeover.model.moment import MILLISECOND, SECOND, Duration
-from changeover.protocol.frames import FrameDecoder, FrameError, encode
+from changeover.protocol.frames import FROM_CLIENTS, FROM_SERVERS, FrameDecoder, FrameError, encode
 
 WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024
 BACKLOG = 128
+ACCEPT_PAUSE_SECONDS = 0.5
+"""How long a listener rests when there is no descriptor for another connection."""
 _BACKSTOP_SHARE = 2
 """The kernel gives a connection up after this many SendTimeouts, should the machine not have done so."""
 
@@ -67,7 +69,8 @@ class Connection(asyncio.Protocol):
         self._gone = gone
         self._send_timeout = send_timeout
         self._tells_connected = connected
-        self._decoder = FrameDecoder()
+        # Whoever connects is a client, and hears a server; whoever was accepted is the other way round.
+        self._decoder = FrameDecoder(FROM_SERVERS if connected else FROM_CLIENTS)
         self._transport: asyncio.Transport | None = None
         self._closed = False
 
@@ -238,8 +241,12 @@ class Listener:
     def _accept(self, listener: socket.socket) -> None:
         try:
             sock, _ = listener.accept()
-        except OSError:
+        except (BlockingIOError, ConnectionError):
             # The peer was gone before we took it; the machine never heard of it.
+            return
+        except OSError:
+            # No descriptor or no memory is left: the socket stays readable, and the loop must not spin on it.
+            self._pause(listener)
             return
         sock.setblocking(False)
         self._sessions += 1
@@ -253,6 +260,15 @@ class Listener:
         task: asyncio.Task[object] = asyncio.get_running_loop().create_task(self._adopt(sock, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _pause(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+        loop.call_later(ACCEPT_PAUSE_SECONDS, self._resume, listener)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._sockets:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     async def _adopt(self, sock: socket.socket, connection: Connection) -> None:
         try:

@@ -15,6 +15,7 @@ from changeover.core.trace import TraceKind, TraceLine
 from changeover.model.device import Unit
 from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Plant
+from changeover.model.server import Client
 from changeover.scenario.fault import Fault, Injection
 
 _CLIENT_LOSS = (TraceKind.SESSION_TIMEOUT, TraceKind.SESSION_CLOSED, TraceKind.REQUEST_TIMEOUT)
@@ -116,16 +117,44 @@ def lan_of(plant: Plant, unit: Unit) -> str | None:
     return next((lan.name for lan in plant.lans if lan.contains(unit.address.host)), None)
 
 
-def struck_devices(plant: Plant, injection: Injection) -> tuple[str, ...]:
-    """The I/O devices whose tags change over: those whose primary unit the fault takes away."""
+def struck_devices(plant: Plant, injection: Injection, client: Client) -> tuple[str, ...]:
+    """The I/O devices whose tags a fault takes from a client: by their primary unit, or by the LAN in use."""
     struck = struck_by(plant, injection)
     return tuple(
         device.name
         for device in plant.io_devices
         if device.primary.name in struck.units
         or device.primary.io_server in struck.servers
-        or (injection.fault is Fault.LAN_SILENT and injection.target in plant.client_lans())
+        or way_in_use(plant, client, device.primary.io_server) in struck.lans
     )
+
+
+def way_in_use(plant: Plant, client: Client, io_server: str) -> str | None:
+    """The LAN by which a client reads from an I/O server: the first in file order, None if local."""
+    computer = plant.io_server(io_server).computer
+    if computer == client.computer:
+        return None
+    return next(iter(plant.common_lans(client.computer, computer)), None)
+
+
+def can_change_over(plant: Plant, injection: Injection, client: Client) -> bool:
+    """Whether every device that a fault takes from a client has a unit and a way that are not struck."""
+    struck = struck_by(plant, injection)
+    return all(
+        any(
+            unit.name not in struck.units
+            and unit.io_server not in struck.servers
+            and _reaches(plant, client, unit.io_server, struck)
+            for unit in plant.io_device(device).units
+        )
+        for device in struck_devices(plant, injection, client)
+    )
+
+
+def _reaches(plant: Plant, client: Client, io_server: str, struck: Struck) -> bool:
+    computer = plant.io_server(io_server).computer
+    lans = plant.common_lans(client.computer, computer)
+    return computer == client.computer or any(lan not in struck.lans for lan in lans)
 
 
 def measure(
@@ -187,9 +216,8 @@ def _com_time(lines: Sequence[Shown], fault_at: Instant, end: Instant) -> Durati
 def _detection(
     plant: Plant, injection: Injection, struck: Struck, notes: Iterable[TraceLine], fault_at: Instant
 ) -> Duration | None:
-    by_server = injection.fault.is_device or (
-        injection.fault is Fault.LAN_SILENT and injection.target not in plant.client_lans()
-    )
+    field_lan = injection.fault is Fault.LAN_SILENT and injection.target not in plant.client_lans()
+    by_server = injection.fault.is_device or field_lan
     for note in notes:
         if note.at < fault_at:
             continue

@@ -11,8 +11,22 @@ from changeover.model.moment import MILLISECOND, Duration, Instant
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.scenario.fault import Fault, Injection
-from changeover.scenario.measure import Measured, Shown, measure, struck_by, struck_devices, struck_unit
+from changeover.scenario.measure import (
+    Measured,
+    Shown,
+    can_change_over,
+    measure,
+    struck_by,
+    struck_devices,
+)
 from changeover.simulation.plant_world import PlantWorld
+
+_DETECTIONS = (
+    TraceKind.UNIT_OFFLINE,
+    TraceKind.SESSION_TIMEOUT,
+    TraceKind.SESSION_CLOSED,
+    TraceKind.REQUEST_TIMEOUT,
+)
 
 SETTLING: Duration = 200 * MILLISECOND
 """Until every session and every device connection of a starting plant stands, page scans aside."""
@@ -32,18 +46,19 @@ def measuring_client(plant: Plant, injection: Injection) -> Client | None:
 
 
 def longest_phase(plant: Plant) -> Duration:
-    """The longest of the free-running periods that a fault or a repair falls into."""
-    timing = plant.timing
+    """The longest of the free-running periods that matter to I/O data: a fault falls into any of them."""
     watches = [unit.timing.watch_period for device in plant.io_devices for unit in device.units]
     scans = [client.page_scan for client in plant.clients]
-    return max([timing.heartbeat, timing.watch, timing.client_retry, *watches, *scans])
+    heartbeats = [plant.timing.heartbeat] if plant.policy.needs_heartbeat_to_switch else []
+    return max([plant.timing.client_retry, *heartbeats, *watches, *scans])
 
 
 def shortest_outage(plant: Plant, injection: Injection) -> Duration:
-    """Until every session that a fault strikes is lost: a shorter outage has no return, only a resumption."""
-    if injection.fault.is_device:
-        return 0
-    return plant.timing.send_timeout + 2 * max(client.page_scan for client in plant.clients)
+    """Until all that a fault takes is known to be lost: a shorter outage has no return, only a resumption."""
+    longest_wait = 0 if injection.fault.is_device else plant.timing.send_timeout
+    if plant.policy.request_timeout_fails:
+        longest_wait = max(longest_wait, plant.timing.request_timeout)
+    return longest_wait + 2 * max(client.page_scan for client in plant.clients)
 
 
 def longest_outage(plant: Plant) -> Duration:
@@ -66,7 +81,8 @@ class Trial:
         self.notes: list[TraceLine] = []
         self._shown: list[Shown] = []
         self._struck = struck_by(plant, injection)
-        self._devices = frozenset(struck_devices(plant, injection))
+        self._devices = frozenset(struck_devices(plant, injection, client))
+        self._changes_over = bool(self._devices) and can_change_over(plant, injection, client)
         self._served: dict[str, Shown] = {}
         self._awaits: Callable[[], bool] = lambda: False
         self._fault_at: Instant = 0
@@ -106,10 +122,10 @@ class Trial:
             self._awaits = lambda: False
 
     def _changed_over(self) -> bool:
-        if self._injection.fault is Fault.STANDBY_DEVICE_SILENT:
-            unit = struck_unit(self._plant, self._injection).name
-            last = self.notes[-1] if self.notes else None
-            return last is not None and last.kind is TraceKind.UNIT_OFFLINE and last.subject == unit
+        if not self._changes_over:
+            # Nothing to wait for but that the fault is found.
+            found = measure(self._plant, self._injection, (), self.notes, self._fault_at, None)
+            return found.detection is not None
         return all(
             (seen := self._served.get(device)) is not None
             and seen.at > self._fault_at
@@ -127,7 +143,7 @@ class Trial:
 
     def _on_note(self, line: TraceLine) -> None:
         self.notes.append(line)
-        if line.kind is TraceKind.UNIT_OFFLINE and self._awaits():
+        if line.kind in _DETECTIONS and self._awaits():
             self._world.world.stop()
 
     def _on_present(self, effect: Present | ShowCom, now: Instant) -> None:

@@ -1,0 +1,265 @@
+"""Drills: strike, measure at the client, repair, measure the return, hold both against the forecast."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from changeover.drill.faults import Method, methods
+from changeover.drill.lab import Lab
+from changeover.drill.result import LATE_SECONDS, Drill, hold_against
+from changeover.drill.rig import Rig
+from changeover.drill.traces import notes_of, shown_of
+from changeover.forecast.as_json import row as row_json
+from changeover.forecast.result import Forecast, Outcome
+from changeover.model.moment import SECOND, Duration, Instant, to_seconds
+from changeover.model.plant import Plant
+from changeover.model.server import Client
+from changeover.scenario.fault import Fault, Injection
+from changeover.scenario.measure import Measured, measure, struck_devices
+
+STEADY_SECONDS_MAX = 60.0
+PATIENCE_SECONDS = 5.0
+"""How much longer than the forecast's maximum a drill waits before it calls something not seen."""
+LEAD_SECONDS = 1.0
+"""How much of the trace before the fault is kept."""
+
+Say = Callable[[str], None]
+
+
+class Driller:
+    """Runs drills on a rig, one after the other.
+
+    Args:
+        plant: The plant as it runs.
+        rig: The running product.
+        lab: The rig's lab, None on loopback.
+        traces: Folder that takes a folder of raw traces per drill.
+        rng: Instants of faults and repairs come from here.
+        say: Takes a word on what is going on, for people who wait.
+    """
+
+    def __init__(
+        self, plant: Plant, rig: Rig, lab: Lab | None, traces: Path, rng: Random, say: Say
+    ) -> None:
+        self._plant = plant
+        self._rig = rig
+        self._lab = lab
+        self._traces = traces
+        self._rng = rng
+        self._say = say
+
+    def methods(self, row: Forecast) -> tuple[Method, ...]:
+        """Every way to make a row's fault here."""
+        return methods(self._plant, Injection(row.fault, row.target), self._rig, self._lab)
+
+    def drills(self, row: Forecast, repeat: int) -> Iterator[Drill]:
+        """Drill one row of the forecast, each way to make its fault `repeat` times.
+
+        A drill that misses by lateness alone is repeated once; both are yielded.
+
+        Raises:
+            RigError: The product is gone.
+        """
+        repetition = 0
+        for way in range(len(self.methods(row))):
+            for _ in range(repeat):
+                repetition += 1
+                drill = self._drill(row, way, repetition, None)
+                yield drill
+                if drill.misses and all(miss.is_late for miss in drill.misses):
+                    yield self._drill(row, way, repetition + 1, repetition)
+                    repetition += 1
+
+    def _drill(self, row: Forecast, way: int, repetition: int, repeats: int | None) -> Drill:
+        method = self.methods(row)[way]
+        injection = Injection(row.fault, row.target)
+        client = self._measuring_client(injection)
+        forecast = row_json(row)
+        if client is None or not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
+            why = (
+                "no client is left to measure at"
+                if client is None
+                else f"the primaries did not all serve {client.name} within {STEADY_SECONDS_MAX:g} s before the fault"
+            )
+            return _record(row, forecast, repetition, method, repeats, None, why, "")
+        self._pause(self._longest_phase())
+        self._rig.read()
+        self._rig.forget()
+        time.sleep(LEAD_SECONDS * 0.5)
+        self._say(f"{method.words}")
+        struck = method.inject()
+        fault_at = struck.before
+        self._await_effect(row, injection, client, fault_at)
+        self._wait_out(row, fault_at)
+        self._say("repair")
+        repair_at = method.repair()
+        measured = self._await_return(row, injection, client, fault_at, repair_at)
+        folder = self._keep_traces(row, repetition)
+        return _record(row, forecast, repetition, method, repeats, measured, "", folder)
+
+    # --- waiting ---
+
+    def _await_effect(
+        self, row: Forecast, injection: Injection, client: Client, fault_at: Instant
+    ) -> None:
+        def seen() -> bool:
+            measured = self._measure(injection, client, fault_at, None)
+            if row.outcome is Outcome.CHANGEOVER and measured.changeover is None:
+                return False
+            return row.detection is None or measured.detection is not None
+
+        longest = max(
+            (d.maximum for d in (row.changeover, row.detection) if d is not None), default=1.0
+        )
+        self._say(f"up to {longest:.1f} s until the changeover")
+        self._rig.wait(seen, longest + LATE_SECONDS + PATIENCE_SECONDS)
+
+    def _wait_out(self, row: Forecast, fault_at: Instant) -> None:
+        """Let the outage last until all that the fault takes is known to be lost, and a random while more."""
+        timing = self._plant.timing
+        least: Duration = 0 if row.fault.is_device else timing.send_timeout
+        if self._plant.policy.request_timeout_fails:
+            least = max(least, timing.request_timeout)
+        least += 2 * max(client.page_scan for client in self._plant.clients)
+        left = to_seconds(fault_at + least - time.monotonic_ns())
+        if left > 0:
+            self._say(f"{left:.1f} s until everything struck is known to be lost")
+            time.sleep(left)
+        self._pause(self._longest_phase())
+
+    def _await_return(
+        self, row: Forecast, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant
+    ) -> Measured:
+        def returned() -> bool:
+            return self._measure(injection, client, fault_at, repair_at).return_ is not None
+
+        if row.return_ is not None:
+            self._say(f"up to {row.return_.maximum:.1f} s until the return")
+            self._rig.wait(returned, row.return_.maximum + LATE_SECONDS + PATIENCE_SECONDS)
+        self._rig.read()
+        return self._measure(injection, client, fault_at, repair_at)
+
+    def _pause(self, longest: Duration) -> None:
+        span = to_seconds(round(self._rng.random() * longest))
+        self._say(f"{span:.1f} s, drawn at random")
+        time.sleep(span)
+
+    def _longest_phase(self) -> Duration:
+        """The longest of H, W and R, and of the other periods that a fault or a repair falls into."""
+        timing = self._plant.timing
+        periods = [timing.client_retry, *(client.page_scan for client in self._plant.clients)]
+        periods.extend(u.timing.watch_period for d in self._plant.io_devices for u in d.units)
+        if self._plant.policy.needs_heartbeat_to_switch:
+            periods.append(timing.heartbeat)
+        return max(periods)
+
+    # --- measuring ---
+
+    def _measuring_client(self, injection: Injection) -> Client | None:
+        away = None
+        if injection.fault is Fault.SERVER_SILENT:
+            away = self._plant.io_server(injection.target).computer
+        staying = [client for client in self._plant.clients if client.computer != away]
+        return max(staying, key=lambda client: client.page_scan, default=None)
+
+    def _measure(
+        self, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant | None
+    ) -> Measured:
+        devices = struck_devices(self._plant, injection, client)
+        tags = frozenset(tag.name for device in devices for tag in self._plant.tags_of(device))
+        names = (client.name, *(server.name for server in self._plant.io_servers))
+        notes = [note for name in names for note in notes_of(self._rig.traces[name].lines)]
+        notes.sort(key=lambda note: note.at)
+        shown = shown_of(self._rig.traces[client.name].lines, tags, fault_at)
+        return measure(self._plant, injection, shown, notes, fault_at, repair_at)
+
+    def _is_steady(self, client: Client) -> bool:
+        """Whether every device is served by its primary just now, and every unit is online."""
+        now = time.monotonic_ns()
+        recent = now - 4 * client.page_scan - SECOND
+        serving: dict[str, str] = {}
+        for line in reversed(self._rig.traces[client.name].lines):
+            if line["at"] < recent:
+                break
+            if line["kind"] == "value" and line["quality"] == "GOOD":
+                serving.setdefault(line["tag"], line["unit"])
+        served = all(
+            any(serving.get(tag.name) == device.primary.name for tag in self._plant.tags_of(device.name))
+            for device in self._plant.io_devices
+            if self._plant.tags_of(device.name)
+        )
+        return served and self._all_online() and self._all_open(client)
+
+    def _all_online(self) -> bool:
+        states: dict[str, str] = {}
+        for server in self._plant.io_servers:
+            for line in self._rig.traces[server.name].lines:
+                if line["kind"] in ("unit-online", "unit-offline"):
+                    states[line["subject"]] = line["kind"]
+        return "unit-offline" not in states.values()
+
+    def _all_open(self, client: Client) -> bool:
+        states: dict[str, bool] = {}
+        for line in self._rig.traces[client.name].lines:
+            if line["kind"] == "session-opened":
+                states[line["subject"]] = True
+            elif line["kind"] in ("session-timeout", "session-closed"):
+                states[line["subject"]] = False
+        return all(states.values())
+
+    def _keep_traces(self, row: Forecast, repetition: int) -> str:
+        folder = self._traces / f"{row.fault.value}-{row.target}-{repetition}"
+        folder.mkdir(parents=True)
+        for name, trace in self._rig.traces.items():
+            text = b"".join(msgspec.json.encode(line) + b"\n" for line in trace.lines)
+            (folder / f"{name}.trace.jsonl").write_bytes(text)
+        return f"{self._traces.name}/{folder.name}"
+
+
+def _record(
+    row: Forecast,
+    forecast: dict[str, Any],
+    repetition: int,
+    method: Method,
+    repeats: int | None,
+    measured: Measured | None,
+    spoiled: str,
+    trace: str,
+) -> Drill:
+    seconds: dict[str, float | None] = dict.fromkeys(
+        ("detection_s", "changeover_s", "changeover_last_s", "com_s", "return_s")
+    )
+    com_first = com_median = None
+    if measured is not None:
+        with contextlib.suppress(TypeError):
+            seconds["detection_s"] = to_seconds(measured.detection or 0) if measured.detection else None
+        if measured.changeover is not None:
+            seconds["changeover_s"] = to_seconds(measured.changeover.first)
+            seconds["changeover_last_s"] = to_seconds(measured.changeover.last)
+        if measured.com is not None:
+            com_first, com_median = to_seconds(measured.com.first), to_seconds(measured.com.median)
+            seconds["com_s"] = to_seconds(measured.com.last)
+        if measured.return_ is not None:
+            seconds["return_s"] = to_seconds(measured.return_.last)
+    return Drill(
+        function=row.function.value,
+        fault=row.fault.value,
+        target=row.target,
+        repetition=repetition,
+        variant=method.words,
+        com_first_s=com_first,
+        com_median_s=com_median,
+        forecast=forecast,
+        misses=hold_against(forecast, seconds) if measured is not None else (),
+        spoiled=spoiled,
+        trace=trace,
+        repeats=repeats,
+        **seconds,
+    )

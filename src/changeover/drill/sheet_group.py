@@ -1,0 +1,181 @@
+"""Drills put together as the sheet shows them: all repetitions of one fault, and what they measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from changeover.drill.result import EARLY_SECONDS, LATE_SECONDS, Campaign, Drill
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One thing that a drill measures.
+
+    Attributes:
+        key: The attribute of `Drill`.
+        forecast_key: The key of the forecast's row that it is held against.
+        name: Its name.
+        meaning: What it is, in a few words.
+    """
+
+    key: str
+    forecast_key: str
+    name: str
+    meaning: str
+
+
+MEASURES = (
+    Measure("detection_s", "detection_s", "Detection", "fault until treated as lost"),
+    Measure("changeover_s", "changeover_s", "Changeover, first tag", "fault until its first fresh value"),
+    Measure("changeover_last_s", "changeover_s", "Changeover, last tag", "fault until every tag is fresh"),
+    Measure("com_s", "com_s", "#COM time", "longest of any tag"),
+    Measure("return_s", "return_s", "Return", "repair until the primary serves"),
+)
+_BY_KEY = {measure.key: measure for measure in MEASURES}
+
+
+def measure_name(key: str) -> str:
+    """The name of a measure by its key; the key itself where it is none of ours."""
+    return _BY_KEY[key].name if key in _BY_KEY else key
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured time.
+
+    Attributes:
+        seconds: What was measured.
+        drill: Where.
+        is_inside: Whether it lies within the forecast; None where nothing was forecast.
+    """
+
+    seconds: float
+    drill: Drill
+    is_inside: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One measure over all repetitions of a fault that tell something.
+
+    Attributes:
+        measure: Which.
+        interval: The forecast's figures by name, in seconds; None where it has none.
+        samples: In the order of the drills.
+        unseen: Drills that the forecast demands it of and that did not see it.
+    """
+
+    measure: Measure
+    interval: dict[str, float] | None
+    samples: tuple[Sample, ...]
+    unseen: tuple[Drill, ...]
+
+    @property
+    def outside(self) -> tuple[Sample, ...]:
+        """Those that the forecast does not allow."""
+        return tuple(sample for sample in self.samples if sample.is_inside is False)
+
+    def summary(self) -> tuple[float, float, float] | None:
+        """Min, median and max in seconds; None of nothing."""
+        seconds = [sample.seconds for sample in self.samples]
+        return (min(seconds), median(seconds), max(seconds)) if seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All drills of one fault on one target.
+
+    Attributes:
+        anchor: Its id on the page.
+        drills: In the order in which they ran; all with one forecast.
+        failures: Those that failed and were not made good.
+    """
+
+    anchor: str
+    drills: tuple[Drill, ...]
+    failures: tuple[Drill, ...]
+
+    @property
+    def first(self) -> Drill:
+        """One that speaks for all of them: function, fault, target and forecast are theirs."""
+        return self.drills[0]
+
+    @property
+    def forecast(self) -> dict[str, Any]:
+        """The forecast's row."""
+        return self.first.forecast
+
+    @property
+    def verdict(self) -> str:
+        """How many passed, or how many failed, of those that were not made good: `2 of 10`."""
+        counted = len(self.drills) - len(self.made_good)
+        return f"{len(self.failures) or counted} of {counted}"
+
+    @property
+    def made_good(self) -> tuple[Drill, ...]:
+        """Those that missed, were repeated and passed then."""
+        return tuple(drill for drill in self.drills if not drill.passed and drill not in self.failures)
+
+    @property
+    def variants(self) -> tuple[tuple[str, int], ...]:
+        """How the fault was made, and how often."""
+        ways = [drill.variant for drill in self.drills]
+        return tuple((way, ways.count(way)) for way in dict.fromkeys(ways))
+
+    def series(self, measure: Measure) -> Series:
+        """One measure of all repetitions that are not spoiled."""
+        interval = self.forecast.get(measure.forecast_key)
+        told = [drill for drill in self.drills if not drill.spoiled]
+        samples = [(getattr(drill, measure.key), drill) for drill in told]
+        return Series(
+            measure,
+            interval,
+            tuple(
+                Sample(seconds, drill, _is_inside(seconds, drill, measure, interval))
+                for seconds, drill in samples
+                if seconds is not None
+            ),
+            tuple(drill for seconds, drill in samples if seconds is None and _missed(drill, measure)),
+        )
+
+
+def groups(campaign: Campaign) -> tuple[Group, ...]:
+    """The drills by function, fault and target, in the order of their first repetitions."""
+    found: dict[tuple[str, ...], list[Drill]] = {}
+    for drill in campaign.drills:
+        row = json.dumps(drill.forecast, sort_keys=True)
+        found.setdefault((drill.function, drill.fault, drill.target, row), []).append(drill)
+    failures = campaign.failures
+    return tuple(
+        Group(f"fault-{number}", tuple(drills), tuple(drill for drill in drills if drill in failures))
+        for number, drills in enumerate(found.values(), start=1)
+    )
+
+
+def repeated_as(drill: Drill, drills: Sequence[Drill]) -> tuple[int, ...]:
+    """The repetitions that repeat this one."""
+    return tuple(other.repetition for other in drills if other.repeats == drill.repetition)
+
+
+def allowed(interval: dict[str, float]) -> tuple[float, float]:
+    """The interval widened for scheduling, in seconds; no time is below zero."""
+    return max(0.0, interval["min"] - EARLY_SECONDS), interval["max"] + LATE_SECONDS
+
+
+def _missed(drill: Drill, measure: Measure) -> bool:
+    return any(miss.measure == measure.key for miss in drill.misses)
+
+
+def _is_inside(
+    seconds: float, drill: Drill, measure: Measure, interval: dict[str, float] | None
+) -> bool | None:
+    """What the drill was judged as, and what the eye sees on the chart: outside by either is outside."""
+    if _missed(drill, measure):
+        return False
+    if interval is None:
+        return None
+    return interval["min"] - EARLY_SECONDS <= seconds <= interval["max"] + LATE_SECONDS

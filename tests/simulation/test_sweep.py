@@ -1,0 +1,37 @@
+"""A seeded sweep of the simulation: safety under faults, then liveness.
+
+`CHANGEOVER_SWEEP=5000 pytest tests/simulation/test_sweep.py` runs more seeds, `CHANGEOVER_SWEEP=4711..4712`
+runs a range. A failure shows what was done to the plant.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from changeover.model.moment import SECOND
+from simulation.chaos import Chaos
+
+SEEDS_BY_DEFAULT = 200
+
+
+def seeds() -> range:
+    text = os.environ.get("CHANGEOVER_SWEEP", str(SEEDS_BY_DEFAULT))
+    first, dots, last = text.partition("..")
+    return range(int(first), int(last)) if dots else range(int(first))
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_faults_do_no_harm_and_all_comes_back(seed: int) -> None:
+    chaos = Chaos(seed)
+    chaos.world.start()
+    chaos.run_faults(8 * SECOND)
+    stays = chaos.leave_one_fault()
+    chaos.settle()
+    chaos.check_served(stays)
+    if stays is not None:
+        chaos.repair(stays)
+        chaos.settle()
+    chaos.check_as_new()
+    chaos.check_standby_probing()

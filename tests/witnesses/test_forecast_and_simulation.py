@@ -1,0 +1,118 @@
+"""Two of the three witnesses: plain arithmetic and the machines on a virtual clock, every cell.
+
+In each cell all trials lie in the forecast's interval, the mean within 4 standard errors + 5 ms, and a
+Kolmogorov-Smirnov test at 0.1 % does not reject (`forecast.compare`).
+"""
+
+import pytest
+from plants import two_server_plant, version_of
+
+from changeover.forecast.compare import compare
+from changeover.forecast.result import Forecast, Outcome
+from changeover.forecast.rules import forecast_plant
+from changeover.model.device import DriverTiming, OfflineRule
+from changeover.model.moment import SECOND, milliseconds, seconds, to_seconds
+from changeover.model.plant import Plant, Timing
+from changeover.model.policy import Family
+from changeover.model.server import Function
+from changeover.scenario.fault import Fault, Injection
+from changeover.simulation.trial import trials
+
+TRIALS = 400
+
+
+def distinguishable(family: Family) -> Timing:
+    """Values with which S, T, H and ClientRetryTime can be told apart in each other's cells."""
+    if family is Family.C:
+        return Timing(send_timeout=milliseconds(1500), client_retry=milliseconds(900), heartbeat=seconds(3))
+    return Timing(
+        send_timeout=milliseconds(6000),
+        request_timeout=milliseconds(1000),
+        heartbeat=milliseconds(3000),
+        client_retry=milliseconds(900),
+    )
+
+
+def send_timeout_first(family: Family) -> Timing:
+    """S before T (A, B), and #COM before S (C)."""
+    return Timing(
+        send_timeout=milliseconds(1200),
+        request_timeout=milliseconds(700 if family is Family.C else 2500),
+        heartbeat=milliseconds(2000),
+        client_retry=milliseconds(1100),
+    )
+
+
+DRIVERS = {
+    "one attempt": DriverTiming(timeout=SECOND // 2, watch=2 * SECOND),
+    "three attempts": DriverTiming(timeout=SECOND // 2, retry=2, watch=2 * SECOND),
+    "squared": DriverTiming(
+        timeout=milliseconds(300), retry=1, offline_rule=OfflineRule.SQUARED, watch=2 * SECOND
+    ),
+}
+
+
+def agree(plant: Plant, row: Forecast, count: int = TRIALS) -> list[str]:
+    """What contradicts the forecast of one cell; empty when all three demands hold."""
+    measured = list(trials(plant, Injection(row.fault, row.target), count, seed=20))
+    contradictions = []
+    spans = {
+        "detection": (row.detection, [m.detection for m in measured]),
+        "changeover, first tag": (row.changeover, [m.changeover and m.changeover.first for m in measured]),
+        "changeover, last tag": (row.changeover, [m.changeover and m.changeover.last for m in measured]),
+        "#COM": (row.com, [m.com and m.com.last for m in measured]),
+        "return": (row.return_, [m.return_ and m.return_.last for m in measured]),
+    }
+    for what, (forecast, found) in spans.items():
+        if forecast is None:
+            continue
+        seen = [to_seconds(span) for span in found if span is not None]
+        agreement = compare(forecast, seen)
+        if len(seen) < count or not agreement.holds:
+            contradictions.append(f"{what}: seen {len(seen)} of {count}; {agreement}")
+    return contradictions
+
+
+def cells(plant: Plant) -> list[Forecast]:
+    return [row for row in forecast_plant(plant) if row.function is Function.IO_DATA]
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
+@pytest.mark.parametrize("lans", [1, 2])
+@pytest.mark.parametrize("family", Family, ids=lambda family: family.value)
+@pytest.mark.parametrize("timing", [distinguishable, send_timeout_first], ids=lambda f: f.__name__)
+def test_every_cell_agrees(timing, family, lans, fault):
+    plant = two_server_plant(
+        version_of(family), timing=timing(family), lans=lans, driver=DRIVERS["one attempt"]
+    )
+    rows = [row for row in cells(plant) if row.fault is fault]
+    assert rows
+    for row in rows:
+        assert agree(plant, row) == [], (row.fault, row.target)
+
+
+@pytest.mark.parametrize("driver", ["three attempts", "squared"])
+@pytest.mark.parametrize("family", Family, ids=lambda family: family.value)
+@pytest.mark.parametrize("fault", [Fault.DEVICE_SILENT, Fault.DEVICE_CLOSED, Fault.STANDBY_DEVICE_SILENT])
+def test_the_offline_rules_agree(fault, family, driver):
+    plant = two_server_plant(version_of(family), timing=distinguishable(family), driver=DRIVERS[driver])
+    for row in cells(plant):
+        if row.fault is fault:
+            assert agree(plant, row) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.SERVER_SILENT, Fault.DEVICE_SILENT])
+@pytest.mark.parametrize("family", Family, ids=lambda family: family.value)
+def test_defaults_agree(family, fault):
+    plant = two_server_plant(version_of(family))
+    for row in cells(plant):
+        if row.fault is fault:
+            assert agree(plant, row, count=100) == []
+
+
+def test_a_wrong_forecast_is_rejected():
+    slow = two_server_plant("5.0", timing=Timing(send_timeout=milliseconds(1700)))
+    quick = two_server_plant("5.0", timing=Timing(send_timeout=milliseconds(1500)))
+    row = next(row for row in cells(slow) if row.fault is Fault.SERVER_SILENT)
+    assert row.outcome is Outcome.CHANGEOVER
+    assert any("changeover" in line for line in agree(quick, row, count=50))
