@@ -41,7 +41,7 @@ PARAMETERS = (
     ("[MODNET]Timeout", "1000 ms", "citect.ini:21"),
     ("[MODNET]Retry", "0", "default"),
     ("[MODNET]WatchTime", "30 s", "default"),
-    ("page_scan_ms", "250 ms", "plant.toml:64"),
+    ("page_scan_ms of HMI1", "250 ms", "plant.toml"),
     ("round_trip_ms", "1 ms", "measured in the lab"),
 )
 VOID = {"meta", "br"}
@@ -361,6 +361,13 @@ def test_each_stage_stands_beside_the_value_that_governs_it() -> None:
     page = Page(sheet_html(passing()))
     assert "no acknowledgement [LAN]SendTimeout = 1500 ms 1.500 1.500 1.500 D1" in page.text
     assert "unit offline [MODNET]Timeout, Retry = 1000 ms, 0 1.000 1.000 1.000 D5" in page.text
+
+
+def test_a_parameter_with_two_values_is_not_put_beside_a_stage() -> None:
+    twice = (*PARAMETERS, ("page_scan_ms of HMI2", "500 ms", "plant.toml"))
+    page = Page(sheet_html(replace(passing(), parameters=twice)))
+    assert "first request page_scan_ms 0.000 0.125 0.250 D1" in page.text
+    assert "first request page_scan_ms = 250 ms 0.000" in Page(sheet_html(passing())).text
 
 
 def test_traces_are_linked_beside_the_sheet() -> None:

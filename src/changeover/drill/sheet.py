@@ -25,7 +25,7 @@ def sheet_html(campaign: Campaign) -> str:
         campaign: All drills; each holds its forecast as a row of `changeover forecast --json`.
     """
     found = groups(campaign)
-    values = {name.lower(): value for name, value, _ in campaign.parameters}
+    values = _values(campaign)
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -52,6 +52,17 @@ def sheet_html(campaign: Campaign) -> str:
         _signatures(),
     )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _values(campaign: Campaign) -> dict[str, str]:
+    """Value by parameter in lower case; `page_scan_ms of HMI1` counts as `page_scan_ms`.
+
+    A parameter that has several values is none of them: which one governs a stage the row does not tell.
+    """
+    found: dict[str, set[str]] = {}
+    for name, value, _ in campaign.parameters:
+        found.setdefault(name.lower().partition(" of ")[0], set()).add(value)
+    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
 
 
 def _top(campaign: Campaign, found: Sequence[Group]) -> Html:

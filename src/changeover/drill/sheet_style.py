@@ -101,12 +101,15 @@ tr:last-child > * { border-bottom-color: transparent; }
 .tally.bad-text { color: var(--bad); }
 .plot { padding-right: 14px; min-width: 0; }
 .note { font-size: 13px; color: var(--pale); margin-top: 4px; }
-.panel .pair { margin-top: 16px; border-top: 1px solid var(--rule); padding-top: 14px; }
+.panel .pair {
+  grid-template-columns: auto minmax(0, 1fr); margin-top: 16px; padding-top: 14px;
+  border-top: 1px solid var(--rule);
+}
 .numbers td, .numbers thead th:not(.first), .stages .figure { text-align: right; }
 .stages th:nth-child(n+4):nth-child(-n+6) { text-align: right; }
 .numbers thead tr:first-child th:not(.first) { text-align: center; }
 .numbers .part { border-left: 1px solid var(--rule); }
-.numbers { max-width: 640px; }
+.numbers { width: auto; }
 .numbers td, .numbers thead th { padding: 4px 6px; }
 .numbers th:first-child.first, .numbers tbody th { padding-left: 0; white-space: nowrap; }
 .key {
@@ -160,10 +163,11 @@ svg { display: block; overflow: visible; }
   .verdict { padding: 12px 14px; font-size: 15.5px; }
   .verdict .badge, .verdict strong { font-size: 24px; }
   .pair, .row { grid-template-columns: minmax(0, 1fr); }
-  .panel .pair { row-gap: 18px; }
+  .panel .pair { grid-template-columns: minmax(0, 1fr); row-gap: 18px; }
   .row { margin-bottom: 16px; }
   .plot { padding: 4px 16px 0; }
   .story > div { grid-template-columns: minmax(0, 1fr); }
+  .numbers { width: 100%; }
   .numbers, .stages, .numbers thead th, .stages thead th { font-size: 11.5px; }
   .numbers thead th, .numbers td { padding: 4px 2px; }
   .overview .badge { font-size: 12.5px; padding: 1px 6px 1px 4px; }

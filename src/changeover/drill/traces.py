@@ -12,14 +12,16 @@ from changeover.model.moment import Instant
 from changeover.scenario.measure import Shown
 
 _KINDS = {kind.value: kind for kind in TraceKind}
-_DECODER = msgspec.json.Decoder()
+_STATES = frozenset(("unit-online", "unit-offline", "session-opened", "session-timeout", "session-closed"))
+_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 class TraceReader:
     """One trace file; lines are kept until `forget`.
 
     Attributes:
-        lines: What was read, oldest first.
+        lines: What was read since the last `forget`, oldest first.
+        states: The last of each unit's and each way's notes, by its name; never forgotten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +29,7 @@ class TraceReader:
         self._offset = 0
         self._rest = b""
         self.lines: list[dict[str, Any]] = []
+        self.states: dict[str, str] = {}
 
     def read(self) -> None:
         """Read what was added; a file that is not there yet is empty."""
@@ -38,7 +41,11 @@ class TraceReader:
             return
         self._offset += len(data)
         *complete, self._rest = (self._rest + data).split(b"\n")
-        self.lines.extend(_DECODER.decode(line) for line in complete)
+        for text in complete:
+            line: dict[str, Any] = _DECODER.decode(text)
+            self.lines.append(line)
+            if line["kind"] in _STATES:
+                self.states[line["subject"]] = line["kind"]
 
     def forget(self) -> None:
         """Drop what was read."""

@@ -1,0 +1,170 @@
+"""`changeover drill`: real faults on real processes, held against the forecast."""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from changeover.cli.common import fail, fault_option, function_option, json_option, load, project_argument
+
+if TYPE_CHECKING:
+    from changeover.drill.campaign import DrillRun
+    from changeover.drill.result import Drill
+    from changeover.forecast.result import Forecast
+
+INTERRUPTED = 130
+
+
+@click.command("drill")
+@project_argument
+@function_option
+@fault_option
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the sheet, the records and the raw traces; it must not exist yet.",
+)
+@click.option("--loopback", is_flag=True, help="Do without namespaces, even where they may be made.")
+@click.option("--seed", type=int, default=None, help="Draw the instants of the faults from this seed.")
+@click.option("--version", help="Another product version than plant.toml's.")
+@json_option
+def command(
+    folder: Path,
+    function: str | None,
+    fault: str | None,
+    repeat: int,
+    out: Path | None,
+    loopback: bool,
+    seed: int | None,
+    version: str | None,
+    as_json: bool,
+) -> None:
+    """Start PROJECT's servers, clients and simulated PLCs, inject faults, and measure at the client.
+
+    With the right to make network namespaces every fault is drilled; without it, those that need no network.
+    The exit status is 1 when a drill misses its forecast.
+    """
+    from changeover.drill.campaign import CampaignError, DrillRun, drillable
+    from changeover.drill.lab import LabError
+    from changeover.drill.nemesis import NemesisError
+    from changeover.drill.rig import RigError
+    from changeover.drivers.modbus.address import check_address
+    from changeover.runtime.process import NotRunnableError
+
+    project = load(folder, version)
+    if function not in (None, "io-data"):
+        fail(f"function {function} can only be forecast, drilled is io-data")
+    out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
+    if out.exists():
+        fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
+    in_lab = not loopback and may_build_lab(as_json)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run = DrillRun(project, out, in_lab, check_address, _seed(seed))
+        rows = drillable(project.plant, function, fault)
+        interrupted = _run(run, rows, repeat, as_json)
+        sheet, records = run.write()
+    except (CampaignError, LabError, RigError, NemesisError, NotRunnableError) as error:
+        fail(str(error), status=2)
+    except OSError as error:
+        fail(f"{error.filename or out}: {error.strerror}", status=2)
+    _conclude(run, sheet, records, as_json)
+    if interrupted:
+        raise SystemExit(INTERRUPTED)
+    raise SystemExit(1 if run.campaign.failures else 0)
+
+
+def may_build_lab(quiet: bool) -> bool:
+    """Whether a lab can be built; enters a user namespace (and starts anew in it) where that is the way."""
+    from changeover.drill.rights import Right, probe, reexec_in_user_namespace
+
+    rights = probe()
+    if rights.right is Right.USER_NAMESPACE:
+        reexec_in_user_namespace()
+    if rights.right is Right.NONE and not quiet:
+        click.echo(f"no network namespaces here: {rights.reason}", err=True)
+    return rights.right is Right.DIRECT
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _seed(seed: int | None) -> int:
+    import time
+
+    return time.time_ns() if seed is None else seed
+
+
+def _run(run: DrillRun, rows: tuple[Forecast, ...], repeat: int, quiet: bool) -> bool:
+    """Run the drills, one line each; whether it was interrupted."""
+    from rich.console import Console
+
+    console = Console(stderr=quiet, highlight=False)
+    shown: tuple[str, str] | None = None
+    with console.status("") as status:
+        try:
+
+            def say(text: str) -> None:
+                status.update(f"[dim]{text}[/dim]")
+
+            for row, drill in run.run(rows, repeat, say):
+                if (row.fault.value, row.target) != shown:
+                    shown = (row.fault.value, row.target)
+                    console.print(heading(row))
+                console.print(line(drill))
+        except KeyboardInterrupt:
+            console.print("[bold]interrupted: everything is cleaned up; the sheet holds what was done[/bold]")
+            return True
+    return False
+
+
+def heading(row: Forecast) -> str:
+    """What a fault is forecast to cost, one line."""
+    parts = []
+    for name, distribution in (
+        ("detection", row.detection),
+        ("changeover", row.changeover),
+        ("#COM", row.com),
+        ("return", row.return_),
+    ):
+        if distribution is not None:
+            parts.append(f"{name} {distribution.minimum:.2f} to {distribution.maximum:.2f} s")
+    what = f"[bold]{row.fault.value} {row.target}[/bold] ({row.outcome.value})"
+    return f"{what}\n  forecast: {', '.join(parts) or row.reason}"
+
+
+def line(drill: Drill) -> str:
+    """What a drill measured, one line."""
+    measured = [
+        f"{name} {value:.3f}"
+        for name, value in (
+            ("detection", drill.detection_s),
+            ("changeover", drill.changeover_s),
+            ("#COM", drill.com_s if drill.forecast["com_s"] is not None else None),
+            ("return", drill.return_s if drill.forecast["return_s"] is not None else None),
+        )
+        if value is not None
+    ]
+    verdict = "[green]PASS[/green]" if drill.passed else f"[bold red]FAIL[/bold red] {drill.why}"
+    again = f" (repeats {drill.repeats})" if drill.repeats is not None else ""
+    return f"  {drill.repetition:>3}{again} {drill.variant}: {', '.join(measured)} s  {verdict}"
+
+
+def _conclude(run: DrillRun, sheet: Path, records: Path, as_json: bool) -> None:
+    import json
+
+    campaign = run.campaign
+    if as_json:
+        click.echo(json.dumps(campaign.as_json(), indent=1))
+        return
+    for what, why in campaign.left_out:
+        click.echo(f"left out: {what}: {why}")
+    passed = sum(drill.passed for drill in campaign.drills)
+    click.echo(f"{passed} of {len(campaign.drills)} drills within their forecast")
+    click.echo(f"sheet: {sheet}\nrecords: {records}")
