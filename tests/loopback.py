@@ -67,6 +67,7 @@ def make_project(
     *,
     modes: Sequence[str] = ("primary", "standby"),
     devices: int = 1,
+    primaries: Sequence[int] = (),
     tags: Sequence[str] = TAGS,
     version: str = "5.0",
     send_timeout_ms: int = 2000,
@@ -79,6 +80,7 @@ def make_project(
         folder: Where to.
         modes: Of each device's units, in the order of the servers.
         devices: How many; with more than one, tags have the device's name before theirs.
+        primaries: By device, the number of the server that has its primary; the modes are then ignored.
         tags: Lines of tags.csv with `{device}` for the I/O device.
         version: The version.
         send_timeout_ms: [LAN]SendTimeout.
@@ -98,7 +100,10 @@ def make_project(
         lines += [f'[[io_server]]\nname = "IOServer{n}"\ncomputer = "SCADA{n}"\nport = {port}']
     for d in range(1, devices + 1):
         lines += [f'[[io_device]]\nname = "PLC{d}"\nnumber = {d}\nprotocol = "MODNET"']
-        for n, mode in enumerate(modes, 1):
+        own_modes = modes
+        if primaries:
+            own_modes = ["primary" if primaries[d - 1] == n else "standby" for n in range(1, len(modes) + 1)]
+        for n, mode in enumerate(own_modes, 1):
             host = f"127.{net}.20.{100 * n + d}" if n < 3 else f"127.{net}.20.{50 + d}"
             lines += [
                 f'[[io_device.unit]]\nio_server = "IOServer{n}"\nmode = "{mode}"\n'
@@ -161,7 +166,7 @@ class CountingClient(ClientHost):
 
 
 class World:
-    """Devices, servers and clients of one project in the running loop; whatever a callback raises fails the test.
+    """Devices, servers and clients of one project in the running loop; what a callback raises fails the test.
 
     Attributes:
         plcs: By address, the simulated devices.

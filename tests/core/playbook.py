@@ -11,7 +11,7 @@ calls nothing may go out: what timers do is called by `wait`, which names the ve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import NamedTuple
 
@@ -155,19 +155,18 @@ class Playbook:
         self.machine = machine
         self.hide = hide
         self.now: Instant = 0
+        self._asleep = False
         self._sent: dict[int, int] = {}
         self._heard: dict[int, int] = {}
 
     def __call__(self, at_ms: float, stimulus: object, *expected: str) -> None:
         """Bring a stimulus at an instant; exactly these effects go out, and none since the last call."""
-        self._run_timers(milliseconds(at_ms) - 1)
-        self.now = milliseconds(at_ms)
+        self._go_to(at_ms)
         self._expect(self._told(self.machine.handle(stimulus, self.now)), expected)
 
     def call(self, at_ms: float, act: Callable[[Instant], tuple[object, ...]], *expected: str) -> None:
         """Like a stimulus: call the machine's owner's side."""
-        self._run_timers(milliseconds(at_ms) - 1)
-        self.now = milliseconds(at_ms)
+        self._go_to(at_ms)
         self._expect(self._told(act(self.now)), expected)
 
     def wait(self, at_ms: float, *expected: str) -> None:
@@ -176,11 +175,13 @@ class Playbook:
         self._expect(self._timers_at(milliseconds(at_ms)), expected)
 
     def sleep(self, to_ms: float) -> None:
-        """Time passes and nobody calls the machine: its process stands still."""
+        """Time passes and nobody calls the machine until the next stimulus, or `late`: its process stands still."""
         self.now = milliseconds(to_ms)
+        self._asleep = True
 
     def late(self, *expected: str) -> None:
         """After a sleep, timers that are due are called now."""
+        self._asleep = False
         self._expect(self._told(self.machine.handle_timeout(self.now)), expected)
 
     def says(self, session: int, message: Message | None, ack: int | None = None) -> FrameArrived:
@@ -188,7 +189,15 @@ class Playbook:
         number = 0
         if message is not None:
             number = self._sent[session] = self._sent.get(session, 0) + 1
-        return FrameArrived(session, Frame(number, self._heard.get(session, 0) if ack is None else ack, message))
+        return FrameArrived(
+            session, Frame(number, self._heard.get(session, 0) if ack is None else ack, message)
+        )
+
+    def _go_to(self, at_ms: float) -> None:
+        if not self._asleep:
+            self._run_timers(milliseconds(at_ms) - 1)
+        self._asleep = False
+        self.now = milliseconds(at_ms)
 
     def _run_timers(self, until: Instant) -> None:
         """Every timer up to an instant, at its own deadline; nothing may go out."""
@@ -208,10 +217,15 @@ class Playbook:
         for step in steps:
             if isinstance(step, SendFrame | SendAnswer):
                 self._heard[step.session] = max(self._heard.get(step.session, 0), step.frame.seq)
-        return [line for line in map(told, steps) if not line.startswith(self.hide or ("\0",))]
+        return self._shown(map(told, steps))
+
+    def _shown(self, lines: Iterable[str]) -> list[str]:
+        return [line for line in lines if not line.startswith(self.hide)]
 
     def _expect(self, lines: list[str], expected: tuple[str, ...]) -> None:
-        assert lines == list(expected), "at " + str(self.now / MILLISECOND) + " ms:\n" + "\n".join(lines)
+        assert lines == self._shown(expected), (
+            "at " + str(self.now / MILLISECOND) + " ms:\n" + "\n".join(lines)
+        )
 
 
 class Alone:

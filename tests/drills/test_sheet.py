@@ -103,7 +103,7 @@ def drilled(
         "return_s": within("return_s"),
     }
     words = {key: changed.pop(key) for key in ("spoiled", "trace", "repeats", "variant") if key in changed}
-    measured |= changed  # type: ignore[arg-type]  # what is left are seconds
+    measured |= changed
     fields: dict[str, Any] = {
         "variant": VARIANTS[forecast["fault"]],
         "trace": f"traces/{forecast['fault']}/{repetition:02d}",

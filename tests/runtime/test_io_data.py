@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from loopback import CountingClient, Project, World, make_project, until
 
 from changeover.model.quality import Quality
+from loopback import CountingClient, Project, World, make_project, until
 
 
 def run(project: Project, story: Callable[[World], Awaitable[None]], registers: int = 200) -> None:

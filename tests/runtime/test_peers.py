@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from loopback import CountingClient, Project, World, make_project, until
 
 from changeover.core.machine import Frame
 from changeover.core.messages import Hello, Probe, ReadRequest, Welcome, WriteRequest
 from changeover.model.lan import Endpoint
 from changeover.protocol.frames import FrameDecoder, encode
 from changeover.runtime import transport
+from loopback import CountingClient, Project, World, make_project, until
 
 BIG = [f"T{n},UINT,{{device}},{40101 + n},,,,,,," for n in range(2000)]
 ALL_OF_IT = 2**31
@@ -189,7 +189,7 @@ def test_nonsense_in_good_form_is_answered_not_obeyed(tmp_path: Path) -> None:
         peer.say(ReadRequest(1, "no such unit", 10**9, ("x",)))
         peer.say(ReadRequest(2, "IOServer1.PLC1@1", 10**9))
         peer.say(ReadRequest(3, "IOServer1.PLC1@1", -5, ("no such tag", "no such tag", "")))
-        peer.say(ReadRequest(3, "IOServer1.PLC1@1", 10**30, ()))
+        peer.say(ReadRequest(3, "IOServer1.PLC1@1", 2**62, ()))
         peer.say(WriteRequest(4, "no such unit", "x", 1.0))
         peer.say(WriteRequest(5, "IOServer1.PLC1@1", "no such tag", float("nan")))
         peer.say(WriteRequest(6, "IOServer1.PLC1@1", "Setpoint", float("nan")))

@@ -270,7 +270,9 @@ class Chaos:
                 where = f"{client.name} {device.name} with {stays}"
                 assert served is not None, f"{where}: never served"
                 assert served.unit == wanted, f"{where}: {served}, wanted {wanted}"
-                assert served.at >= fresh, f"{where}: nothing since {served.at / SECOND} s, now {now / SECOND} s"
+                assert served.at >= fresh, (
+                    f"{where}: nothing since {served.at / SECOND} s, now {now / SECOND} s"
+                )
 
     def check_as_new(self) -> None:
         """Every link stands, every group is served, every unit is online, and nothing was left behind."""

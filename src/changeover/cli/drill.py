@@ -116,8 +116,8 @@ def _run(run: DrillRun, rows: tuple[Forecast, ...], repeat: int, quiet: bool) ->
             for row, drill in run.run(rows, repeat, say):
                 if (row.fault.value, row.target) != shown:
                     shown = (row.fault.value, row.target)
-                    console.print(heading(row))
-                console.print(line(drill))
+                    console.print(heading(row), soft_wrap=True)
+                console.print(line(drill), soft_wrap=True)
         except KeyboardInterrupt:
             console.print("[bold]interrupted: everything is cleaned up; the sheet holds what was done[/bold]")
             return True

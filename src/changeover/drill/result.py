@@ -9,6 +9,13 @@ EARLY_SECONDS = 0.050
 LATE_SECONDS = 0.150
 """A measurement may lie this far outside its forecast's interval: scheduling (issue: -50 ms, +150 ms)."""
 
+_WORDS = {
+    "detection_s": "detection",
+    "changeover_s": "changeover, first tag",
+    "changeover_last_s": "changeover, last tag",
+    "com_s": "#COM time",
+    "return_s": "return",
+}
 MEASURES = ("detection_s", "changeover_s", "com_s", "return_s")
 
 
@@ -17,25 +24,23 @@ class Miss:
     """One measurement outside its interval, or one that the forecast demands and the drill did not see.
 
     Attributes:
-        measure: One of `MEASURES`.
+        measure: One of `MEASURES`, or `changeover_last_s`.
         measured_s: What was measured, None for nothing.
-        earliest_s, latest_s: The forecast's interval, widened for scheduling; None where it has none.
+        earliest_s, latest_s: The forecast's interval, widened for scheduling.
     """
 
     measure: str
     measured_s: float | None
-    earliest_s: float | None
-    latest_s: float | None
+    earliest_s: float
+    latest_s: float
 
     @property
     def is_late(self) -> bool:
         """Whether the only thing wrong is that it came late."""
-        return self.measured_s is not None and self.latest_s is not None and self.measured_s > self.latest_s
+        return self.measured_s is not None and self.measured_s > self.latest_s
 
     def __str__(self) -> str:
-        what = self.measure.removesuffix("_s").replace("com", "#COM time")
-        if self.earliest_s is None or self.latest_s is None:
-            return f"{what}: measured {self.measured_s:.3f} s, forecast: none"
+        what = _WORDS[self.measure]
         allowed = f"{self.earliest_s:.3f} to {self.latest_s:.3f} s"
         if self.measured_s is None:
             return f"{what}: not seen, allowed {allowed}"
@@ -125,10 +130,14 @@ class Campaign:
     def failures(self) -> tuple[Drill, ...]:
         """Drills that failed and were not made good by a repetition that passed."""
         made_good = {
-            (d.fault, d.target, d.repeats) for d in self.drills if d.repeats is not None and d.passed
+            (d.function, d.fault, d.target, d.repeats)
+            for d in self.drills
+            if d.repeats is not None and d.passed
         }
         return tuple(
-            d for d in self.drills if not d.passed and (d.fault, d.target, d.repetition) not in made_good
+            d
+            for d in self.drills
+            if not d.passed and (d.function, d.fault, d.target, d.repetition) not in made_good
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from changeover.scenario.measure import Shown
 
 _KINDS = {kind.value: kind for kind in TraceKind}
 _STATES = frozenset(("unit-online", "unit-offline", "session-opened", "session-timeout", "session-closed"))
-_DECODER = msgspec.json.Decoder(dict[str, Any])
+_Line = dict[str, Any]
+_DECODER: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 
 
 class TraceReader:
@@ -28,7 +29,7 @@ class TraceReader:
         self._path = path
         self._offset = 0
         self._rest = b""
-        self.lines: list[dict[str, Any]] = []
+        self.lines: list[_Line] = []
         self.states: dict[str, str] = {}
 
     def read(self) -> None:
@@ -42,7 +43,7 @@ class TraceReader:
         self._offset += len(data)
         *complete, self._rest = (self._rest + data).split(b"\n")
         for text in complete:
-            line: dict[str, Any] = _DECODER.decode(text)
+            line: _Line = _DECODER.decode(text)
             self.lines.append(line)
             if line["kind"] in _STATES:
                 self.states[line["subject"]] = line["kind"]
@@ -51,11 +52,11 @@ class TraceReader:
         """Drop what was read."""
         self.lines.clear()
 
-    def last(self, kind: str, since: Instant = 0) -> dict[str, Any] | None:
+    def last(self, kind: str, since: Instant = 0) -> _Line | None:
         """The last line of a kind at or after an instant."""
         for line in reversed(self.lines):
             if line["at"] < since:
-                return None
+                break
             if line["kind"] == kind:
                 return line
         return None
