@@ -99,7 +99,7 @@ def test_a_session_may_have_only_so_many_requests_pending(monkeypatch: pytest.Mo
     full = "too many pending requests on this session"
     play(12, play.says(1, ReadRequest(3, U, R)), f"1: Answer 3 {U} failed: {full}")
     play(13, play.says(1, WriteRequest(9, U, "x", 1.0)), f"1: WriteResult 9 refused: {full}")
-    play(14, DeviceAnswered(U, 3), f"1: Answer 1 {U} with all", f"1: Answer 2 {U} with all")
+    play(14, DeviceAnswered(U, 3), f"1: Answer 1 {U} with all", f"1: Answer 2 {U} with changes")
     play(15, play.says(1, ReadRequest(4, U, R)), f"{U} #4 x")
 
 

@@ -200,7 +200,7 @@ def hostile() -> Campaign:
         repetition=2,
         spoiled="",
         trace="javascript:alert(1)",
-        misses=(Miss(HOSTILE, 1.0, None, None),),
+        misses=(Miss(HOSTILE, 1.0, 2.0, 3.0),),
     )
     return Campaign(
         plant=HOSTILE,

@@ -11,9 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from loopback import Project, World, accepts, command, end, make_project, until
-
 from changeover.model.lan import Endpoint
+from loopback import Project, World, accepts, command, end, make_project, until
 
 STOPS_SECONDS = 30
 
@@ -52,7 +51,7 @@ def test_a_frozen_server_is_left_and_taken_back_and_delays_no_other(tmp_path: Pa
 
 
 def test_while_a_server_is_frozen_the_devices_of_others_keep_their_pace(tmp_path: Path) -> None:
-    """PLC1 runs by the frozen server, PLC2 by the healthy one: between freeze and detection both are asked."""
+    """PLC1 runs by the frozen server, PLC2 by the healthy one; until detection both are asked."""
 
     async def story(world: World) -> None:
         frozen = await world.process_serves("IOServer1")

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from changeover.cli.common import fail, fault_option, function_option, json_option, load, project_argument
+from changeover.cli.drill_view import run_and_show
 
 if TYPE_CHECKING:
     from changeover.drill.campaign import DrillRun
-    from changeover.drill.result import Drill
-    from changeover.forecast.result import Forecast
 
 INTERRUPTED = 130
 
@@ -63,11 +62,11 @@ def command(
     if out.exists():
         fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
     in_lab = not loopback and may_build_lab(as_json)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_in_good_order()
     try:
         run = DrillRun(project, out, in_lab, check_address, _seed(seed))
         rows = drillable(project.plant, function, fault)
-        interrupted = _run(run, rows, repeat, as_json)
+        interrupted = run_and_show(run, rows, repeat, quiet=as_json)
         sheet, records = run.write()
     except (CampaignError, LabError, RigError, NemesisError, NotRunnableError) as error:
         fail(str(error), status=2)
@@ -91,6 +90,11 @@ def may_build_lab(quiet: bool) -> bool:
     return rights.right is Right.DIRECT
 
 
+def end_in_good_order() -> None:
+    """Let SIGTERM end the drills as Ctrl-C does: everything is cleaned up, what was done is kept."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -99,61 +103,6 @@ def _seed(seed: int | None) -> int:
     import time
 
     return time.time_ns() if seed is None else seed
-
-
-def _run(run: DrillRun, rows: tuple[Forecast, ...], repeat: int, quiet: bool) -> bool:
-    """Run the drills, one line each; whether it was interrupted."""
-    from rich.console import Console
-
-    console = Console(stderr=quiet, highlight=False)
-    shown: tuple[str, str] | None = None
-    with console.status("") as status:
-        try:
-
-            def say(text: str) -> None:
-                status.update(f"[dim]{text}[/dim]")
-
-            for row, drill in run.run(rows, repeat, say):
-                if (row.fault.value, row.target) != shown:
-                    shown = (row.fault.value, row.target)
-                    console.print(heading(row), soft_wrap=True)
-                console.print(line(drill), soft_wrap=True)
-        except KeyboardInterrupt:
-            console.print("[bold]interrupted: everything is cleaned up; the sheet holds what was done[/bold]")
-            return True
-    return False
-
-
-def heading(row: Forecast) -> str:
-    """What a fault is forecast to cost, one line."""
-    parts = []
-    for name, distribution in (
-        ("detection", row.detection),
-        ("changeover", row.changeover),
-        ("#COM", row.com),
-        ("return", row.return_),
-    ):
-        if distribution is not None:
-            parts.append(f"{name} {distribution.minimum:.2f} to {distribution.maximum:.2f} s")
-    what = f"[bold]{row.fault.value} {row.target}[/bold] ({row.outcome.value})"
-    return f"{what}\n  forecast: {', '.join(parts) or row.reason}"
-
-
-def line(drill: Drill) -> str:
-    """What a drill measured, one line."""
-    measured = [
-        f"{name} {value:.3f}"
-        for name, value in (
-            ("detection", drill.detection_s),
-            ("changeover", drill.changeover_s),
-            ("#COM", drill.com_s if drill.forecast["com_s"] is not None else None),
-            ("return", drill.return_s if drill.forecast["return_s"] is not None else None),
-        )
-        if value is not None
-    ]
-    verdict = "[green]PASS[/green]" if drill.passed else f"[bold red]FAIL[/bold red] {drill.why}"
-    again = f" (repeats {drill.repeats})" if drill.repeats is not None else ""
-    return f"  {drill.repetition:>3}{again} {drill.variant}: {', '.join(measured)} s  {verdict}"
 
 
 def _conclude(run: DrillRun, sheet: Path, records: Path, as_json: bool) -> None:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from changeover.model.server import Function
-from changeover.scenario.fault import Fault
+from changeover.cli.common import fault_option, function_option, load, project_argument
 
 if TYPE_CHECKING:
-    from changeover.config.project import Project
     from changeover.forecast.plan import Miss
     from changeover.forecast.result import Forecast
     from changeover.model.plant import Plant
@@ -36,10 +34,10 @@ def read_seconds(context: click.Context, option: click.Parameter, text: str | No
 
 
 @click.command("forecast")
-@click.argument("project", type=click.Path(path_type=Path))
+@project_argument
 @click.option("--version", help="Forecast for this product version instead of plant.toml's.")
-@click.option("--function", type=click.Choice([f.value for f in Function]), help="Only this function.")
-@click.option("--fault", type=click.Choice([f.value for f in Fault]), help="Only this fault.")
+@function_option
+@fault_option
 @click.option(
     "--target",
     metavar="DURATION",
@@ -53,7 +51,7 @@ def read_seconds(context: click.Context, option: click.Parameter, text: str | No
     help="Draw the stages of each changeover into this SVG file.",
 )
 def command(
-    project: Path,
+    folder: Path,
     version: str | None,
     function: str | None,
     fault: str | None,
@@ -62,7 +60,7 @@ def command(
     chart: Path | None,
 ) -> None:
     """Forecast every changeover of PROJECT: how long, how much #COM, and which parameter makes it so."""
-    plant = _load(project, version).plant
+    plant = load(folder, version).plant
     rows = _rows(plant, function, fault)
     missed = _missed(plant, rows, target)
     if chart is not None:
@@ -75,23 +73,6 @@ def command(
     print_forecast(plant, rows, target, missed)
     if chart is not None:
         click.echo(f"stages drawn in {chart}")
-
-
-def _load(folder: Path, version: str | None) -> Project:
-    """The project; every diagnostic on stderr and exit status 2 where it cannot be used."""
-    from changeover.config.diagnostics import ConfigurationError
-    from changeover.config.project import load_project
-    from changeover.drivers.modbus.address import check_address
-
-    try:
-        project = load_project(folder, version=version, check_address=check_address)
-    except ConfigurationError as error:
-        for diagnostic in error.diagnostics:
-            click.echo(str(diagnostic), err=True)
-        raise SystemExit(2) from None
-    for warning in project.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    return project
 
 
 def _rows(plant: Plant, function: str | None, fault: str | None) -> tuple[Forecast, ...]:

@@ -135,7 +135,7 @@ def _decimals(span: float) -> int:
 
 QUALITY_WORDS = {
     Quality.GOOD: "good",
-    Quality.WAITING: "waiting for the first value",
+    Quality.WAITING: "no value yet",
     Quality.COM: "no communication",
     Quality.ERROR: "the device refuses it",
     Quality.RANGE: "out of range",

@@ -1,0 +1,80 @@
+"""`changeover demo`: the whole product in about a minute."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from changeover.cli.common import fail, load
+
+FAULTS = ("server-frozen", "server-closed", "server-silent")
+
+
+@click.command("demo")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the project, the sheet and the traces; it must not exist yet.",
+)
+@click.option("--loopback", is_flag=True, help="Do without namespaces, even where they may be made.")
+def command(out: Path | None, loopback: bool) -> None:
+    """Write a project, forecast it, run it, strike its primary I/O server, and measure beside the forecast.
+
+    Frozen and killed it is everywhere; where network namespaces may be made, it is unplugged too.
+    """
+    from changeover.cli.drill import end_in_good_order, may_build_lab
+    from changeover.cli.drill_view import run_and_show
+    from changeover.cli.forecast_view import print_forecast
+    from changeover.cli.new import write_project
+    from changeover.drill.campaign import CampaignError, DrillRun
+    from changeover.drill.lab import LabError
+    from changeover.drill.nemesis import NemesisError
+    from changeover.drill.rig import RigError
+    from changeover.drivers.modbus.address import check_address
+    from changeover.forecast.rules import forecast_plant
+    from changeover.model.server import Function
+
+    out = out or Path(f"demo-{datetime.now():%Y%m%d-%H%M%S}")
+    if out.exists():
+        fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
+    in_lab = not loopback and may_build_lab(quiet=False)
+    end_in_good_order()
+    started = time.monotonic()
+    folder = out / "project"
+    try:
+        out.mkdir(parents=True)
+        write_project(folder)
+        _step(1, f"a project: {folder}/plant.toml, citect.ini, tags.csv")
+        plant = load(folder).plant
+        rows = [row for row in forecast_plant(plant) if row.function is Function.IO_DATA]
+        _step(2, f"the forecast of its I/O data, from its parameters (changeover forecast {folder})")
+        print_forecast(plant, rows, None, ())
+        where = "in network namespaces, one per computer and device" if in_lab else "on loopback"
+        _step(3, f"2 I/O servers, a client and 2 simulated PLCs run {where}; the primary server is struck")
+        run = DrillRun(load(folder), out / "drill", in_lab, check_address, seed=time.time_ns())
+        chosen = [row for fault in FAULTS for row in rows if row.fault.value == fault]
+        interrupted = run_and_show(run, chosen, repeat=1)
+        sheet, records = run.write()
+    except (CampaignError, LabError, RigError, NemesisError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or out}: {error.strerror}")
+    for what, why in run.campaign.left_out:
+        click.echo(f"  left out: {what}: {why}")
+    passed = sum(drill.passed for drill in run.campaign.drills)
+    _step(4, f"{passed} of {len(run.campaign.drills)} measured changeovers lie within their forecast")
+    click.echo(f"  sheet:   {sheet}\n  records: {records}\n  it took {time.monotonic() - started:.0f} s")
+    click.echo(
+        f"next: changeover up {folder}   and in another terminal: changeover watch {folder} --client HMI1"
+    )
+    if interrupted:
+        raise SystemExit(130)
+    raise SystemExit(1 if run.campaign.failures else 0)
+
+
+def _step(number: int, text: str) -> None:
+    click.echo()
+    click.secho(f"{number}. {text}", bold=True)
