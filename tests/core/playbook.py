@@ -175,7 +175,7 @@ class Playbook:
         self._expect(self._timers_at(milliseconds(at_ms)), expected)
 
     def sleep(self, to_ms: float) -> None:
-        """Time passes and nobody calls the machine until the next stimulus, or `late`: its process stands still."""
+        """The process stands still: nobody calls the machine until the next stimulus, or `late`."""
         self.now = milliseconds(to_ms)
         self._asleep = True
 

@@ -300,7 +300,7 @@ def test_news_while_a_try_is_under_way_starts_it_anew() -> None:
 
 
 def test_i8_an_idle_standby_is_probed_at_each_watch_tick() -> None:
-    channel, play = an_online_channel()
+    _, play = an_online_channel()
     play.wait(1000, "U #2 probe")
     play(1001, answer(2))
     play.wait(2000, "U #3 probe")
@@ -316,7 +316,7 @@ def test_i8_a_unit_that_clients_read_is_not_probed() -> None:
 
 
 def test_i8_without_watchdog_a_standby_is_not_probed_but_an_offline_one_is_tried() -> None:
-    channel, play = an_online_channel(probes_idle=False)
+    _, play = an_online_channel(probes_idle=False)
     play.wait(3500)
     play(3600, DOWN, "disconnect U", "offline sent=[] unsent=[]")
     play.wait(4000, "connect U")

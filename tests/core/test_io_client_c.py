@@ -160,7 +160,12 @@ def test_i1_a_failure_that_comes_before_the_announcement_would_not_lose_the_requ
     _, play = steady(C)
     play.wait(500, f"1: Read 2 {U1}", "2: Probe")
     play(501, play.says(2, None))
-    play(502, play.says(1, Answer(2, U1, "too many pending requests on this session")), "note com PLC1", "#COM PLC1")
+    play(
+        502,
+        play.says(1, Answer(2, U1, "too many pending requests on this session")),
+        "note com PLC1",
+        "#COM PLC1",
+    )
     play.wait(1500, f"1: Read 3 {U1} PLC1", "2: Probe")
     answered(play, 1501, 1, Answer(3, U1), BY_U1)
 
@@ -380,7 +385,7 @@ def test_t4_a_lost_lan_moves_to_the_same_server_on_the_other_lan() -> None:
         play.wait(at, "2: Probe", "4: Probe")
         play(at + 1, play.says(2, None))
         play(at + 1, play.says(4, None))
-    play.wait(2700, "close 1", f"2: Read 3 {U1} PLC1", "close 3")
+    play.wait(2700, "close 3", "close 1", f"2: Read 3 {U1} PLC1")
     play(2701, play.says(2, Answer(3, U1)), U1_B)
 
 
@@ -391,7 +396,7 @@ def test_t4_a_silent_server_loses_all_its_sessions_together_and_costs_one_change
         play.wait(at, "3: Probe", "4: Probe")
         play(at + 1, play.says(3, None))
         play(at + 1, play.says(4, None))
-    play.wait(2700, "close 1", f"3: Read 3 {U2} PLC1", "close 2")
+    play.wait(2700, "close 2", "close 1", f"3: Read 3 {U2} PLC1")
     play(2701, play.says(3, Answer(3, U2)), BY_U2)
 
 

@@ -250,7 +250,7 @@ def test_a_write_of_which_nothing_was_sent_is_refused() -> None:
 
 
 def test_d1_a_client_that_acknowledges_nothing_is_dropped_after_send_timeout() -> None:
-    server, play = a_server(Family.A, heartbeat=5000)
+    _, play = a_server(Family.A, heartbeat=5000)
     play.wait(4900, f"1: Heartbeat {U}=online {V}=online")
     play.wait(6900, "close 1")
     play.wait(9900)

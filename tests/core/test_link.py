@@ -118,7 +118,7 @@ def test_d1_an_acknowledgement_at_the_last_moment_saves_the_link_and_the_next_se
 
 
 def test_d3_a_closed_link_is_lost_at_once_and_retried_a_retry_time_later() -> None:
-    link, play = an_open_link()
+    _, play = an_open_link()
     play(500, Closed(1), "link lost closed")
     play.wait(1500, "open 2 IOServer1/LAN_A")
     play(1501, Connected(2), "2: Hello HMI1")
@@ -126,7 +126,7 @@ def test_d3_a_closed_link_is_lost_at_once_and_retried_a_retry_time_later() -> No
 
 
 def test_a_link_that_was_lost_starts_its_retry_timer_anew() -> None:
-    link, play = an_open_link()
+    _, play = an_open_link()
     play(500, Closed(1), "link lost closed")
     play.wait(1500, "open 2 IOServer1/LAN_A")
     play(1501, Connected(2), "2: Hello HMI1")

@@ -1,8 +1,8 @@
 """Random faults on a random small plant, and everything that must hold during and after them.
 
-Phase 1, safety: faults and repairs come and go, overlapping, some shorter than SendTimeout. Phase 2, liveness
-under one fault: all is repaired but one fault that leaves a way to each device, and data must flow by the best
-unit that is left. Phase 3, liveness: the last fault is repaired, everything must be as on the first day.
+Phase 1, safety: faults and repairs come and go, overlapping, some shorter than SendTimeout.
+Phase 2, liveness under one fault that leaves a way to each device: data must flow by the best unit left.
+Phase 3, liveness: the last fault is repaired, everything must be as on the first day.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class Chaos:
     # --- phases 2 and 3 ---
 
     def leave_one_fault(self) -> Injection | None:
-        """Repair all but one fault that leaves a way to each device: one under way, else perhaps a new one."""
+        """Repair all but one fault that leaves a way to each device: one under way, or perhaps a new one."""
         survivable = self._survivable()
         staying = [injection for injection in self.active if injection in survivable]
         stays = self._rng.choice([*staying, None]) or self._rng.choice([None, *survivable])

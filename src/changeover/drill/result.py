@@ -64,6 +64,7 @@ class Drill:
         misses: Measurements outside; empty for a pass.
         spoiled: Why nothing can be said (the drill itself went wrong), empty otherwise.
         trace: Folder of the raw traces, relative to the sheet.
+        fault_at, repair_at: The instants from which times count, on the traces' clock; None if spoiled.
         repeats: The repetition that this one repeats after a miss by lateness, None for none.
     """
 
@@ -83,6 +84,8 @@ class Drill:
     misses: tuple[Miss, ...] = ()
     spoiled: str = ""
     trace: str = ""
+    fault_at: int | None = None
+    repair_at: int | None = None
     repeats: int | None = None
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -78,14 +78,14 @@ class Driller:
         method = self.methods(row)[way]
         injection = Injection(row.fault, row.target)
         client = self._measuring_client(injection)
-        forecast = row_json(row)
         if client is None or not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
             why = (
                 "no client is left to measure at"
                 if client is None
                 else f"{client.name} was not served by all primaries within {STEADY_SECONDS_MAX:g} s"
             )
-            return _record(row, forecast, repetition, method, repeats, None, why, "")
+            spoiled = _record(row, repetition, method, repeats, None)
+            return replace(spoiled, spoiled=why)
         self._pause(self._longest_phase())
         self._rig.read()
         self._rig.forget()
@@ -99,7 +99,8 @@ class Driller:
         repair_at = method.repair()
         measured = self._await_return(row, injection, client, fault_at, repair_at)
         folder = self._keep_traces(row, repetition)
-        return _record(row, forecast, repetition, method, repeats, measured, "", folder)
+        drill = _record(row, repetition, method, repeats, measured)
+        return replace(drill, trace=folder, fault_at=fault_at, repair_at=repair_at)
 
     # --- waiting ---
 
@@ -205,30 +206,21 @@ class Driller:
 
 
 def _record(
-    row: Forecast,
-    forecast: dict[str, Any],
-    repetition: int,
-    method: Method,
-    repeats: int | None,
-    measured: Measured | None,
-    spoiled: str,
-    trace: str,
+    row: Forecast, repetition: int, method: Method, repeats: int | None, measured: Measured | None
 ) -> Drill:
+    forecast = row_json(row)
     seconds: dict[str, float | None] = dict.fromkeys(
         ("detection_s", "changeover_s", "changeover_last_s", "com_s", "return_s")
     )
     com_first = com_median = None
     if measured is not None:
-        if measured.detection is not None:
-            seconds["detection_s"] = to_seconds(measured.detection)
-        if measured.changeover is not None:
-            seconds["changeover_s"] = to_seconds(measured.changeover.first)
-            seconds["changeover_last_s"] = to_seconds(measured.changeover.last)
-        if measured.com is not None:
-            com_first, com_median = to_seconds(measured.com.first), to_seconds(measured.com.median)
-            seconds["com_s"] = to_seconds(measured.com.last)
-        if measured.return_ is not None:
-            seconds["return_s"] = to_seconds(measured.return_.last)
+        changeover, com, back = measured.changeover, measured.com, measured.return_
+        seconds["detection_s"] = _seconds(measured.detection)
+        seconds["changeover_s"] = _seconds(changeover.first if changeover else None)
+        seconds["changeover_last_s"] = _seconds(changeover.last if changeover else None)
+        seconds["com_s"] = _seconds(com.last if com else None)
+        seconds["return_s"] = _seconds(back.last if back else None)
+        com_first, com_median = _seconds(com.first if com else None), _seconds(com.median if com else None)
     return Drill(
         function=row.function.value,
         fault=row.fault.value,
@@ -239,8 +231,10 @@ def _record(
         com_median_s=com_median,
         forecast=forecast,
         misses=hold_against(forecast, seconds) if measured is not None else (),
-        spoiled=spoiled,
-        trace=trace,
         repeats=repeats,
         **seconds,
     )
+
+
+def _seconds(span: Duration | None) -> float | None:
+    return None if span is None else to_seconds(span)
