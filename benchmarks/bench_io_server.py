@@ -14,7 +14,8 @@ The server has one core for itself, devices and client share the other. Two runs
   and page scan) 99 % came before the next page scan.
 
 `page scan` is the time from the client's requests to the last device's answer, over all devices. CPU is in
-shares of one core, from /proc, kernel time included; memory is the resident set.
+shares of one core, from /proc, kernel time included; memory is the resident set. `others` is what processes
+that are not ours took of the two cores: with more than a few per cent the highest rate is too low.
 
     python benchmarks/bench_io_server.py [--devices 50] [--registers 2000] [--seconds 10] [--quick] [--json]
 """
@@ -55,6 +56,8 @@ MAX_PENDING = 4
 STEP_MS = 20
 SUSTAINED_SHARE = 0.99
 FULL_CORE = 0.9
+FOREIGN_SHARE_MAX = 0.1
+REFINEMENTS = 4
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 FASTEST_SCAN_MS = 10
 
@@ -236,6 +239,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
+def busy_seconds(core: int) -> float:
+    """How long a core was busy since it started, whoever it worked for."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _waiting, hard, soft, stolen, *_ = map(int, ticks)
+            return (user + nice + system + hard + soft + stolen) / TICKS_PER_SECOND
+    raise RuntimeError(f"no core {core}")
+
+
 def resident_mb(pid: int) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -286,28 +299,29 @@ class Bench:
         words += ["--warm-up", str(self.warm_up), "--seconds", str(self.seconds)]
         with process(words, self.cores.others, "measuring") as client:
             pids = {"server": server.pid, "plcs": plcs.pid, "client": client.pid}
-            before, began = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.perf_counter()
+            before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+            busy = {core: busy_seconds(core) for core in (self.cores.server, self.cores.others)}
+            began = time.perf_counter()
             assert client.stdout is not None
             time.sleep(self.seconds * 0.95)
             span = time.perf_counter() - began
             cores = {name: (cpu_seconds(pid) - before[name]) / span for name, pid in pids.items()}
+            worked = {core: (busy_seconds(core) - since) / span for core, since in busy.items()}
             memory = {name: resident_mb(pid) for name, pid in pids.items()}
             figures = json.loads(client.stdout.readline())
-        sustained = figures["in_time_share"] >= SUSTAINED_SHARE
-        return {"scan_ms": scan_ms, "sustained": sustained, "cores": cores, "memory_mb": memory, **figures}
+        foreign = max(0.0, sum(worked.values()) - sum(cores.values())) / len(worked)
+        return {
+            "scan_ms": scan_ms,
+            "sustained": figures["in_time_share"] >= SUSTAINED_SHARE,
+            "cores": cores,
+            "foreign_share": foreign,
+            "memory_mb": memory,
+            **figures,
+        }
 
     def run(self, quick: bool) -> dict[str, object]:
         """Both runs."""
-        run_server = [
-            "-m",
-            "changeover",
-            "run",
-            str(self.folder),
-            "--computer",
-            "SCADA1",
-            "--node",
-            "IOServer1",
-        ]
+        run_server = f"-m changeover run {self.folder} --computer SCADA1 --node IOServer1".split()
         load_ms = 200 if quick else 1000
         with process(run_server, self.cores.server, "IOServer1 runs") as server:
             words = plc_words(self.devices, self.registers)
@@ -317,28 +331,31 @@ class Bench:
             process(run_server, self.cores.server, "IOServer1 runs") as server,
             process([__file__, "--devices-for", str(self.devices)], self.cores.others, "listening") as plcs,
         ):
-            trials = self._search(load_ms, 1 if quick else 4, server, plcs)
+            trials = self._search(load_ms, load_ms if quick else FASTEST_SCAN_MS, server, plcs)
         return {"load": load, "highest": best(trials), "trials": trials, "limit": limit(trials)}
 
     def _search(
-        self, start_ms: int, refinements: int, server: subprocess.Popen[str], plcs: subprocess.Popen[str]
+        self, slowest_ms: int, fastest_ms: int, server: subprocess.Popen[str], plcs: subprocess.Popen[str]
     ) -> list[dict[str, object]]:
         """Halve the page scan until it is not kept, then close in on the shortest that is."""
-        trials = []
-        good, bad = 0, 0
-        scan_ms = start_ms
-        while not bad and scan_ms >= FASTEST_SCAN_MS:
-            trials.append(self.trial(scan_ms, server, plcs))
-            if trials[-1]["sustained"]:
-                good, scan_ms = scan_ms, scan_ms // 2
-            else:
-                bad = scan_ms
-        for _ in range(refinements):
-            if not good or not bad or good - bad <= max(2, good // 20):
+        trials: list[dict[str, object]] = []
+
+        def keeps(scan_ms: int) -> bool:
+            # Other work on this machine may spoil one measurement: what was not kept is tried once more.
+            for _ in range(2):
+                trials.append(self.trial(scan_ms, server, plcs))
+                if trials[-1]["sustained"]:
+                    return True
+            return False
+
+        good, bad = slowest_ms, 0
+        while good >= fastest_ms and not bad:
+            good, bad = (good // 2, 0) if keeps(good // 2) else (good, good // 2)
+        for _ in range(REFINEMENTS if bad else 0):
+            if good - bad <= max(2, good // 20):
                 break
-            scan_ms = (good + bad) // 2
-            trials.append(self.trial(scan_ms, server, plcs))
-            good, bad = (scan_ms, bad) if trials[-1]["sustained"] else (good, scan_ms)
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if keeps(middle) else (good, middle)
         return trials
 
 
@@ -352,12 +369,15 @@ def limit(trials: Sequence[dict[str, object]]) -> str:
     missed = [trial for trial in trials if not trial["sustained"]]
     if not missed:
         return "none found"
-    cores = max(missed, key=lambda trial: trial["scan_ms"])["cores"]
+    nearest = max(missed, key=lambda trial: trial["scan_ms"])
+    cores = nearest["cores"]
     if cores["server"] >= FULL_CORE:
         return "the server's core"
     if cores["client"] + cores["plcs"] >= FULL_CORE:
         larger = "client" if cores["client"] >= cores["plcs"] else "devices"
         return f"the core that client and devices share, the {larger} most"
+    if nearest["foreign_share"] > FOREIGN_SHARE_MAX:
+        return "other work on this machine"
     return "neither core: the round trips themselves"
 
 
@@ -367,17 +387,7 @@ def print_report(report: dict[str, object]) -> None:
         f"MaxPending {MAX_PENDING}, {report['loop']}, Python {report['python']}, "
         f"server on core {report['cores'][0]}, client and devices on core {report['cores'][1]}"
     )
-    head = (
-        "page scan",
-        "updates/s",
-        "p50 ms",
-        "p99 ms",
-        "max ms",
-        "server",
-        "client",
-        "devices",
-        "server MB",
-    )
+    head = "page scan,updates/s,p50 ms,p99 ms,max ms,server,client,devices,others,server MB".split(",")
     print(f"{'':26}" + "".join(f"{title:>11}" for title in head))
     print_row("load, pymodbus devices", report["load"])
     for trial in sorted(report["trials"], key=lambda trial: -trial["scan_ms"]):
@@ -396,7 +406,7 @@ def print_row(name: str, trial: dict[str, object]) -> None:
         f"{name:26}{trial['scan_ms']:>8} ms{trial['updates_per_s']:>11,.0f}"
         + "".join(f"{value:>11.1f}" for value in trial["page_scan_ms"])
         + "".join(f"{cores[who]:>11.1%}" for who in ("server", "client", "plcs"))
-        + f"{trial['memory_mb']['server']:>11.0f}"
+        + f"{trial['foreign_share']:>11.1%}{trial['memory_mb']['server']:>11.0f}"
     )
 
 

@@ -279,6 +279,22 @@ def test_a_unit_offline_while_the_link_to_its_standby_is_under_suspicion_is_take
     assert f"2: Read 4 {U2} PLC1" in lines, "IOServer2 is alive and its unit online, but nobody asks it"
 
 
+def test_news_that_comes_while_its_link_is_under_suspicion_leads_back_when_that_is_over() -> None:
+    """The LAN was silent for less than SendTimeout while the primary's device came back: what waited arrives."""
+    _, play = steady(C, "alarm", "note")
+    play(100, play.says(1, news(U1, OFFLINE)), f"2: Read 2 {U2} PLC1")
+    answered(play, 101, 2, Answer(2, U2), BY_U2)
+    play.wait(500, f"2: Read 3 {U2}", "1: Probe")
+    play.wait(1500)
+    play(1700, play.says(1, news(U1, ONLINE), ack=2))  # sent before the probe of 500 ms had arrived
+    play(1701, play.says(1, None))
+    play(1701, play.says(2, Answer(3, U2)), BY_U2)
+    lines = reads_until(play, 4000)
+    assert any(line.startswith("1: Read") for line in lines), (
+        "U1 is online and its link alive, but nobody returns"
+    )
+
+
 def reads_until(play: object, to_ms: int) -> list[str]:
     """Whatever goes out until an instant, every frame acknowledged at once."""
     lines: list[str] = []

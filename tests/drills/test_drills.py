@@ -50,7 +50,7 @@ def drill(folder: Path, *arguments: object) -> list[dict]:
         command("drill", folder, "--out", out, "--json", *arguments),
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=200,
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr

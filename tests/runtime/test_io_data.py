@@ -119,6 +119,8 @@ def test_a_write_is_done_and_seen(tmp_path: Path) -> None:
         await until(lambda: client.value("Pump") == 1, "coil")
         assert (await client.write("Recipe", "Brine")).outcome == "done"
         await until(lambda: str(client.value("Recipe")).rstrip("\0") == "Brine", "text")
+        assert (await client.write("Recipe", "")).outcome == "done"
+        await until(lambda: str(client.value("Recipe")).rstrip("\0") == "", "an empty text is a text")
         assert await holds(world, 0, 29) == 250
         assert await holds(world, 1, 29) == 0, "the stand-by is not written"
 

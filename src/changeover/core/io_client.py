@@ -14,9 +14,9 @@ What moves a device to another unit is the family's affair:
   the next heartbeat of any other live link; when the server acknowledges but the device is silent, at that
   server's own heartbeat that carries "offline".
 
-The way back is make-before-break: the better unit is asked while the other one still serves, and takes over
-with its first answer. A unit whose first news is still under way holds back all worse ones, so that a client
-that starts does not touch the standby first.
+The way back, to a better unit or to the LAN that stands first, is make-before-break: it is asked while the
+other one still serves, and takes over with its first answer. A unit whose first news is still under way holds
+back all worse ones, so that a client that starts does not touch the standby first.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ class IoClient:
             )
             for way in ways
         }
+        self._order = {way: place for place, way in enumerate(ways)}
         self._links_of: dict[str, list[Link]] = {}
         for way, link in self.links.items():
             self._links_of.setdefault(way.server, []).append(link)
@@ -231,6 +232,7 @@ class IoClient:
                 group.returning = None
             if group.way == link.way:
                 yield from self._on_group_lost(group, now)
+        yield from self._choose_all(now)
 
     # --- messages ---
 
@@ -250,6 +252,7 @@ class IoClient:
             returning, group.returning = group.returning, None
             if not answer.failure:
                 yield from self._become_served(group, returning, answer, now)
+                yield from self._choose(group, now)
 
     def _on_refusal(self, group: IoGroup, answer: Answer, now: Instant) -> Iterable[Effect]:
         assert group.pending is not None
@@ -427,14 +430,20 @@ class IoClient:
         if group.failed:
             return
         unit, link = self._best(group, now)
-        if unit is None or link is None or unit is group.active:
+        if unit is None or link is None:
             return
-        if group.active is None:
+        if group.active is None or group.way is None:
             group.become_asking(unit, link.way)
             yield self._ask(group, now)
-        elif group.rank(unit) < group.rank(group.active) and group.returning is None:
+        elif group.returning is None and self._is_better(group, unit, link.way):
             group.returning = self._request(group, unit, link.way, full=True)
             yield self._send_request(group, group.returning, now)
+
+    def _is_better(self, group: IoGroup, unit: Unit, way: Way) -> bool:
+        """Whether a unit, or the same unit by a LAN that stands before, beats what the group uses."""
+        assert group.active is not None and group.way is not None
+        offered = (group.rank(unit), self._order[way])
+        return offered < (group.rank(group.active), self._order[group.way])
 
     def _best(self, group: IoGroup, now: Instant) -> tuple[Unit | None, Link | None]:
         """The best unit believed online and a live link to it; nothing while a better one is undecided."""

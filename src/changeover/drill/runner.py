@@ -17,11 +17,12 @@ from changeover.drill.rig import Rig
 from changeover.drill.traces import notes_of, shown_of
 from changeover.forecast.as_json import row as row_json
 from changeover.forecast.result import Forecast, Outcome
+from changeover.model.device import IoDevice
 from changeover.model.moment import SECOND, Duration, Instant, to_seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.scenario.fault import Fault, Injection
-from changeover.scenario.measure import Measured, measure, struck_devices
+from changeover.scenario.measure import Measured, measure, struck_devices, way_in_use
 
 STEADY_SECONDS_MAX = 60.0
 PATIENCE_SECONDS = 5.0
@@ -178,18 +179,25 @@ class Driller:
         """Whether every device is served by its primary just now, and every unit is online."""
         now = time.monotonic_ns()
         recent = now - 4 * client.page_scan - SECOND
-        serving: dict[str, str] = {}
+        serving: dict[str, tuple[str, str]] = {}
         for line in reversed(self._rig.traces[client.name].lines):
             if line["at"] < recent:
                 break
             if line["kind"] == "value" and line["quality"] == "GOOD":
-                serving.setdefault(line["tag"], line["unit"])
+                serving.setdefault(line["tag"], (line["unit"], line["lan"]))
         served = all(
-            any(serving.get(tag.name) == device.primary.name for tag in self._plant.tags_of(device.name))
+            any(serving.get(tag.name) == self._usual(client, device) for tag in tags)
             for device in self._plant.io_devices
-            if self._plant.tags_of(device.name)
+            if (tags := self._plant.tags_of(device.name))
         )
         return served and self._all_well()
+
+    def _usual(self, client: Client, device: IoDevice) -> tuple[str, str]:
+        """The unit and the LAN by which a client reads a device while all is well."""
+        server = device.primary.io_server
+        computer = self._plant.io_server(server).computer
+        lan = way_in_use(self._plant, client, server) or self._plant.common_lans(client.computer, computer)[0]
+        return device.primary.name, lan
 
     def _all_well(self) -> bool:
         """Whether every unit is online and every way open, as far as anybody has said."""
@@ -209,30 +217,32 @@ def _record(
     row: Forecast, repetition: int, method: Method, repeats: int | None, measured: Measured | None
 ) -> Drill:
     forecast = row_json(row)
-    seconds: dict[str, float | None] = dict.fromkeys(
-        ("detection_s", "changeover_s", "changeover_last_s", "com_s", "return_s")
-    )
-    com_first = com_median = None
-    if measured is not None:
-        changeover, com, back = measured.changeover, measured.com, measured.return_
-        seconds["detection_s"] = _seconds(measured.detection)
-        seconds["changeover_s"] = _seconds(changeover.first if changeover else None)
-        seconds["changeover_last_s"] = _seconds(changeover.last if changeover else None)
-        seconds["com_s"] = _seconds(com.last if com else None)
-        seconds["return_s"] = _seconds(back.last if back else None)
-        com_first, com_median = _seconds(com.first if com else None), _seconds(com.median if com else None)
+    changeover = measured.changeover if measured else None
+    com = measured.com if measured else None
+    back = measured.return_ if measured else None
+    seconds = {
+        "detection_s": _seconds(measured.detection if measured else None),
+        "changeover_s": _seconds(changeover.first if changeover else None),
+        "changeover_last_s": _seconds(changeover.last if changeover else None),
+        "com_s": _seconds(com.last if com else None),
+        "return_s": _seconds(back.last if back else None),
+    }
     return Drill(
         function=row.function.value,
         fault=row.fault.value,
         target=row.target,
         repetition=repetition,
         variant=method.words,
-        com_first_s=com_first,
-        com_median_s=com_median,
+        detection_s=seconds["detection_s"],
+        changeover_s=seconds["changeover_s"],
+        changeover_last_s=seconds["changeover_last_s"],
+        com_s=seconds["com_s"],
+        com_first_s=_seconds(com.first if com else None),
+        com_median_s=_seconds(com.median if com else None),
+        return_s=seconds["return_s"],
         forecast=forecast,
         misses=hold_against(forecast, seconds) if measured is not None else (),
         repeats=repeats,
-        **seconds,
     )
 
 

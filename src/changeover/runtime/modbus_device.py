@@ -68,6 +68,7 @@ class ModbusLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._asked: dict[int, _Asked] = {}
         self._transaction = 0
+        self._unsent: list[bytes] = []
         self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,7 +123,16 @@ class ModbusLink(asyncio.Protocol):
         if len(self._asked) >= REMEMBERED_MAX:
             del self._asked[next(iter(self._asked))]
         self._asked[self._transaction] = asked
-        self._transport.write(asked.request.encode(self._transaction))
+        # What is asked in one turn of the loop leaves in one segment: a system call per request costs more
+        # than all the rest of it.
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(asked.request.encode(self._transaction))
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self._closed:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def _on_answer(self, asked: _Asked, response: Response) -> None:
         request, trouble = asked.request, response.trouble()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from changeover.core.messages import Columns
 from changeover.drivers.modbus.blocks import Block
 from changeover.drivers.modbus.values import Deadbands, ReadPlan, changed
-from changeover.model.tag import Tag
+from changeover.model.tag import Tag, TagType
 from changeover.runtime.modbus_device import Payload
 
 GOOD, DEVICE_ERROR, NO_SUCH_TAG = 0, 1, 2
@@ -24,6 +24,7 @@ class TagList:
         self.plan = ReadPlan([tag for _, tag in found])
         self.image = self.plan.new_image()
         self.deadbands = Deadbands.of(self.plan.tags)
+        self.text_positions = [i for i, tag in enumerate(self.plan.tags) if tag.type is TagType.STRING]
         self.source_utc = 0
         self._decoded = [0] * len(self.plan.blocks)
         self._of_block = {block: index for index, block in enumerate(self.plan.blocks)}
@@ -54,22 +55,24 @@ class Subscription:
         self.tag_list = tag_list
         self._sent = np.full(len(tag_list.members), np.nan)
         self._sent_good = np.zeros(len(tag_list.members), dtype=np.bool_)
-        self._sent_texts: list[str] = [""] * len(tag_list.members)
+        self._sent_texts: dict[int, str] = {}
 
     def columns(self, full: bool) -> Columns:
         """What changed since the last call, or everything."""
         image, held = self.tag_list.image, self.tag_list
         different = changed(self._sent, image.values, held.deadbands) | (image.good != self._sent_good)
-        text_positions = [i for i, text in enumerate(image.texts) if text != self._sent_texts[i]]
-        different[text_positions] = True
+        new_texts = [
+            i for i in held.text_positions if full or different[i] or image.texts[i] != self._sent_texts.get(i)
+        ]
+        different[new_texts] = True
         which = np.arange(len(held.members)) if full else np.flatnonzero(different)
         self._sent[which] = image.values[which]
         self._sent_good[which] = image.good[which]
-        self._sent_texts = list(image.texts)
+        self._sent_texts.update((i, image.texts[i]) for i in new_texts)
         positions = held.members[which]
         values = image.values[which]
         qualities = np.where(image.good[which], GOOD, DEVICE_ERROR).astype(np.uint8)
-        texts = tuple((int(held.members[i]), image.texts[i]) for i in which.tolist() if image.texts[i])
+        texts = tuple((int(held.members[i]), image.texts[i]) for i in new_texts)
         if full and len(held.members) < held.count:
             unknown = np.setdiff1d(np.arange(held.count, dtype=np.int32), held.members)
             positions = np.concatenate([positions, unknown])
