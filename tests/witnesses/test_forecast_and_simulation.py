@@ -5,7 +5,6 @@ Kolmogorov-Smirnov test at 0.1 % does not reject (`forecast.compare`).
 """
 
 import pytest
-from plants import two_server_plant, version_of
 
 from changeover.forecast.compare import compare
 from changeover.forecast.result import Forecast, Outcome
@@ -17,6 +16,7 @@ from changeover.model.policy import Family
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault, Injection
 from changeover.simulation.trial import trials
+from plants import two_server_plant, version_of
 
 TRIALS = 400
 
