@@ -193,7 +193,8 @@ class DeviceChannel:
         self.state = ChannelState.OFFLINE
         self.connection = Connection.NONE
         self._deadlines.clear(("attempt", self.unit))
-        transmitted = {w for job in self._in_flight.values() for w in job.waiters}
+        jobs = (*self._queue, *self._in_flight.values())
+        transmitted = {waiter for job in jobs if job.tickets for waiter in job.waiters}
         waiters = tuple(self._waiting)
         for holder in (self._queue, self._in_flight, self._jobs, self._waiting, self._refusals):
             holder.clear()

@@ -65,6 +65,7 @@ from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Timing, Way
 from changeover.model.policy import Policy
 
+SESSION_LOST = "the session was lost before the write was answered"
 NO_UNIT_ONLINE = "no unit of the I/O device is online"
 Tags: TypeAlias = dict[str, tuple[str, ...]]
 """By I/O device: the tags that the client shows."""
@@ -123,7 +124,7 @@ class IoClient:
         self._beliefs: dict[str, UnitStatus | None] = {u.name: None for d in devices for u in d.units}
         self._ever_attached: set[str] = set()
         self._commands: dict[int, Way] = {}
-        self._mirrors: set[int] = set()
+        self._mirrors: dict[int, Way] = {}
 
     # --- the contract ---
 
@@ -181,7 +182,7 @@ class IoClient:
             mirrors = unit.mode is UnitMode.STANDBY_WRITE and unit is not group.active
             if mirrors and mirror is not None and self._beliefs[unit.name] is UnitStatus.ONLINE:
                 number = -self._count("request")
-                self._mirrors.add(number)
+                self._mirrors[number] = mirror.way
                 yield mirror.send(WriteRequest(number, unit.name, stimulus.tag, stimulus.value), now)
 
     # --- links ---
@@ -226,7 +227,11 @@ class IoClient:
         for command, way in tuple(self._commands.items()):
             if way == link.way:
                 del self._commands[command]
-                yield EndCommand(command, "unknown", "the session was lost before the write was answered")
+                yield EndCommand(command, "unknown", SESSION_LOST)
+        for number, way in tuple(self._mirrors.items()):
+            if way == link.way:
+                del self._mirrors[number]
+                yield RaiseAlarm("Write to stand-by unknown", SESSION_LOST)
         for group in self.groups.values():
             if group.returning is not None and group.returning.way == link.way:
                 group.returning = None
@@ -282,12 +287,15 @@ class IoClient:
         for group in self.groups.values():
             if group.failed:
                 yield from self._reissue_at_heartbeat(group, link, now)
-            else:
-                yield from self._choose(group, now)
+                continue
+            returning = group.returning
+            if returning is not None and now - returning.asked_at >= self._timing.request_timeout:
+                # Nobody answers for a silent device (I3): the better unit went again, and is asked again.
+                group.returning = None
+            yield from self._choose(group, now)
 
     def _on_write_result(self, link: Link, result: WriteResult, now: Instant) -> Iterable[Effect]:
-        if result.command in self._mirrors:
-            self._mirrors.discard(result.command)
+        if self._mirrors.pop(result.command, None) is not None:
             if result.outcome is not WriteOutcome.DONE:
                 yield RaiseAlarm(f"Write to stand-by {result.outcome.name.lower()}", result.why)
         elif self._commands.pop(result.command, None) is not None:
@@ -315,6 +323,9 @@ class IoClient:
     # --- page scan ---
 
     def _on_scan(self, now: Instant) -> Iterable[Effect]:
+        if not self._policy.needs_heartbeat_to_switch:
+            # What stood in the way of a choice, such as a link under suspicion, may be over.
+            yield from self._choose_all(now)
         busy: set[Way] = set()
         for group in self.groups.values():
             if group.pending is None and group.way is not None and not group.failed:
@@ -327,14 +338,14 @@ class IoClient:
     def _ask(self, group: IoGroup, now: Instant) -> Effect:
         """Request a device's tags by its active unit and way."""
         assert group.active is not None and group.way is not None
-        group.pending = self._request(group, group.active, group.way, group.needs_full)
+        group.pending = self._request(group, group.active, group.way, group.needs_full, now)
         if group.waiting_since is None:
             group.waiting_since = now
             self._deadlines.set(("request", group.device.name), now + self._timing.request_timeout)
         return self._send_request(group, group.pending, now)
 
-    def _request(self, group: IoGroup, unit: Unit, way: Way, full: bool) -> Pending:
-        return Pending(self._count("request"), unit, way, self.links[way].session_id, full)
+    def _request(self, group: IoGroup, unit: Unit, way: Way, full: bool, now: Instant) -> Pending:
+        return Pending(self._count("request"), unit, way, self.links[way].session_id, full, now)
 
     def _send_request(self, group: IoGroup, pending: Pending, now: Instant) -> Effect:
         tags = group.tags if pending.full else None
@@ -387,7 +398,7 @@ class IoClient:
                 return
             if self._beliefs[pending.unit.name] is UnitStatus.ONLINE and not better:
                 # The device may have been away and come back since: ask again, without new hope.
-                group.pending = self._request(group, pending.unit, pending.way, full=True)
+                group.pending = self._request(group, pending.unit, pending.way, True, now)
                 yield self._send_request(group, group.pending, now)
                 return
             group.pending = None
@@ -436,7 +447,7 @@ class IoClient:
             group.become_asking(unit, link.way)
             yield self._ask(group, now)
         elif group.returning is None and self._is_better(group, unit, link.way):
-            group.returning = self._request(group, unit, link.way, full=True)
+            group.returning = self._request(group, unit, link.way, True, now)
             yield self._send_request(group, group.returning, now)
 
     def _is_better(self, group: IoGroup, unit: Unit, way: Way) -> bool:

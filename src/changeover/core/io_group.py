@@ -34,6 +34,7 @@ class Pending(msgspec.Struct, frozen=True):
     way: Way
     session: SessionId
     full: bool
+    asked_at: Instant
 
 
 class IoGroup:
