@@ -433,11 +433,11 @@ def test_redundancy_on_one_computer_is_worth_a_warning(folder: Folder) -> None:
 
 def test_an_injected_checker_judges_addresses_of_spoken_protocols(folder: Folder) -> None:
     def check(protocol: str, address: str, kind: TagType) -> str | None:
-        return f"{protocol} {kind.value} refused, try 40001" if address == "40008" else None
+        return f"{protocol} {kind.value} refused, try 40001" if address == "30005" else None
 
     problems = folder.problems(check_address=check)
     assert problems == [
-        f"tags.csv:{folder.line('tags.csv', 'Chlorine')}: addr: '40008': MODNET REAL refused, try 40001"
+        f"tags.csv:{folder.line('tags.csv', 'Chlorine')}: addr: '30005': MODNET REAL refused, try 40001"
     ]
     folder.replace("plant.toml", 'protocol = "MODNET"', 'protocol = "SIEMENS"')
     assert len(folder.load(check_address=check).plant.tags) == 12

@@ -280,7 +280,7 @@ def test_a_unit_offline_while_the_link_to_its_standby_is_under_suspicion_is_take
 
 
 def test_news_that_comes_while_its_link_is_under_suspicion_leads_back_when_that_is_over() -> None:
-    """The LAN was silent for less than SendTimeout while the primary's device came back: what waited arrives."""
+    """The LAN was silent for less than SendTimeout while the primary's device came back."""
     _, play = steady(C, "alarm", "note")
     play(100, play.says(1, news(U1, OFFLINE)), f"2: Read 2 {U2} PLC1")
     answered(play, 101, 2, Answer(2, U2), BY_U2)

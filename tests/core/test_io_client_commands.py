@@ -82,7 +82,7 @@ def test_standby_write_mirrors_every_command_and_the_operator_hears_of_the_activ
 def test_a_mirrored_write_that_fails_is_an_alarm() -> None:
     _, play = steady(Family.C, standby=UnitMode.STANDBY_WRITE)
     play(100, SET, f"1: Write 7 {U1} PLC1_T1=5", f"2: Write -2 {U2} PLC1_T1=5")
-    play(101, play.says(2, WriteResult(-2, REFUSED, "why")), "alarm Write to stand-by refused: why")
+    play(101, play.says(2, WriteResult(-2, REFUSED, "why")), f"alarm Write to stand-by refused: why: {U2}")
     play(102, play.says(1, WriteResult(7, DONE)), "command 7 done")
 
 
@@ -92,7 +92,7 @@ def test_a_mirrored_write_whose_session_is_lost_is_an_alarm_and_forgotten() -> N
     play(101, play.says(1, WriteResult(7, DONE)), "command 7 done")
     lines = play._told(client.handle(Closed(2), play.now))
     assert [line for line in lines if line.startswith("alarm Write to stand-by unknown")], lines
-    assert not client._mirrors
+    assert not len(client._writes)
 
 
 def test_no_mirror_to_a_standby_that_is_offline_or_away() -> None:

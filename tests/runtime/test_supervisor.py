@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,18 +79,29 @@ def test_a_process_that_stands_still_is_woken_to_stop() -> None:
     assert supervise([job("A", script)], restart=True, stop_at="up") == (0, ["A: up"])
 
 
-def test_a_stop_while_processes_are_being_started_stops_them_all() -> None:
-    sleepers = [job(f"S{n}", "import time; time.sleep(600)") for n in range(4)]
+def test_a_stop_while_a_process_is_being_started_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop comes after the process exists and before the supervisor knows it."""
+    ready = tmp_path / "ready"
+    script = (
+        "import signal, sys, time, pathlib\n"
+        "signal.signal(15, lambda *_: sys.exit(print('asked to stop')))\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(600)"
+    )
+    create = asyncio.create_subprocess_exec
 
-    async def main() -> int:
-        running = asyncio.ensure_future(Supervisor(sleepers, True, lambda _: None).run())
-        # One turn of the loop: the keepers exist, their processes are on their way.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+    async def create_slowly(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await create(*arguments, **options)
+        while not ready.exists():
+            await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
-        return await asyncio.wait_for(running, 30)
+        await asyncio.sleep(0.05)
+        return process
 
-    assert asyncio.run(main()) == 0
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create_slowly)
+    assert supervise([job("A", script)], restart=True) == (0, ["A: asked to stop"])
 
 
 def test_endless_lines_are_passed_on_in_pieces() -> None:

@@ -14,8 +14,8 @@ from changeover.model.moment import SECOND
 from simulation.chaos import Chaos
 
 SEEDS_BY_DEFAULT = 200
-FOUND_A_BUG = (1062, 2704, 3291, 4148, 6237, 6552, 7207, 7952)
-"""Each of them was once the shortest way to a client that never returned."""
+FOUND_A_BUG = (4148, 6237, 6552, 7207, 7952)
+"""Each of them ended once with a client that never returned."""
 
 
 def seeds() -> list[int]:
@@ -36,6 +36,5 @@ def test_faults_do_no_harm_and_all_comes_back(seed: int) -> None:
     chaos.check_served(stays)
     if stays is not None:
         chaos.repair(stays)
-        chaos.settle()
-    chaos.check_as_new()
+    chaos.settle_as_new()
     chaos.check_standby_probing()

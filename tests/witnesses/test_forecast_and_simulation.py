@@ -116,3 +116,12 @@ def test_a_wrong_forecast_is_rejected():
     row = next(row for row in cells(slow) if row.fault is Fault.SERVER_SILENT)
     assert row.outcome is Outcome.CHANGEOVER
     assert any("changeover" in line for line in agree(quick, row, count=50))
+
+
+def test_a_field_lan_that_takes_one_unit_after_the_other_agrees():
+    """S is shorter than the two units' P: the outage must last until both are known to be lost."""
+    timing = Timing(send_timeout=milliseconds(1200), client_retry=SECOND)
+    plant = two_server_plant("5.0", timing=timing, driver=DriverTiming(timeout=SECOND, watch=2 * SECOND))
+    row = next(r for r in cells(plant) if (r.fault, r.target) == (Fault.LAN_SILENT, "FIELD"))
+    assert row.outcome is Outcome.LOST
+    assert agree(plant, row, count=200) == []

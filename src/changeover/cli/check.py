@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from changeover.cli.common import family_words, load, project_argument
+from changeover.cli.common import load, project_argument
 
 
 @click.command("check")
@@ -15,9 +15,14 @@ def command(folder: Path) -> None:
     """Read PROJECT and list every fault and warning in it; status 2 when there are faults."""
     project = load(folder)
     plant = project.plant
-    click.echo(
-        f"{plant.name}: version {plant.version} ({family_words(plant.policy.family)}), "
-        f"{len(plant.computers)} computers, {len(plant.io_servers)} I/O servers, "
-        f"{len(plant.io_devices)} I/O devices, {len(plant.tags)} tags, {len(plant.clients)} clients; "
-        f"{len(project.warnings)} warnings"
+    counts = (
+        (plant.computers, "computer"),
+        (plant.io_servers, "I/O server"),
+        (plant.io_devices, "I/O device"),
+        (plant.tags, "tag"),
+        (plant.clients, "client"),
+        (project.warnings, "warning"),
     )
+    words = (f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for items, name in counts)
+    family = plant.policy.family.value
+    click.echo(f"{plant.name}: version {plant.version} (family {family}), {', '.join(words)}")

@@ -10,7 +10,6 @@ import click
 
 from changeover.config.diagnostics import ConfigurationError
 from changeover.config.project import Project, load_project
-from changeover.model.policy import Family
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault
 
@@ -31,6 +30,8 @@ def load(folder: Path, version: str | None = None) -> Project:
     except ConfigurationError as error:
         for diagnostic in error.diagnostics:
             click.echo(str(diagnostic), err=True)
+        for warning in error.warnings:
+            click.echo(f"warning: {warning}", err=True)
         raise SystemExit(2) from None
     for warning in project.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -49,8 +50,3 @@ def choose(what: str, name: str, known: Sequence[str]) -> str:
         if candidate.lower() == name.lower():
             return candidate
     fail(f"no {what} {name} in this project, it has: {', '.join(known) or 'none'}")
-
-
-def family_words(family: Family) -> str:
-    """A family for people."""
-    return f"family {family.value}"

@@ -36,6 +36,8 @@ def run_and_show(run: DrillRun, rows: Sequence[Forecast], repeat: int, quiet: bo
 
 def heading(row: Forecast) -> str:
     """What a fault is forecast to cost, one line."""
+    from changeover.forecast.wording import span
+
     parts = []
     for name, distribution in (
         ("detection", row.detection),
@@ -44,7 +46,7 @@ def heading(row: Forecast) -> str:
         ("return", row.return_),
     ):
         if distribution is not None:
-            parts.append(f"{name} {distribution.minimum:.2f} to {distribution.maximum:.2f} s")
+            parts.append(f"{name} {span(distribution)}")
     what = f"[bold]{row.fault.value} {row.target}[/bold] ({row.outcome.value})"
     return f"{what}\n  forecast: {', '.join(parts) or row.reason}"
 

@@ -16,7 +16,7 @@ from changeover.forecast.stages import Distribution
 from changeover.forecast.wording import few, figure, seconds, unaffected
 from changeover.model.plant import Plant
 
-_WIDE = 100
+_WIDE = 120
 """Columns from which detection, p95 and return have room too."""
 
 

@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Strike PROJECT's plant on a virtual clock, and hold what its machines do against the forecast.
 
-    Each trial starts a fresh plant with every phase drawn anew. Simulated is I/O data; the exit status is 1
-    when a simulation contradicts its forecast.
+    Each trial starts a fresh plant with every phase drawn anew. Simulated is I/O data. The exit status is 1
+    when a simulation contradicts its forecast; of true forecasts each comparison rejects one in a thousand.
     """
     from changeover.forecast.rules import forecast_plant
     from changeover.model.plant import NetworkProtocol
@@ -170,7 +170,7 @@ def _print(records: list[dict[str, Any]], trials: int, seed: int) -> None:
         pad_edge=False,
     )
     for heading in ("fault", "target", "measure"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for heading in ("min", "mean", "p95", "max"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
@@ -198,4 +198,6 @@ def _print(records: list[dict[str, Any]], trials: int, seed: int) -> None:
 def _figures(summary: dict[str, float] | None) -> tuple[str, ...]:
     if summary is None:
         return ("-", "-", "-", "-")
-    return tuple(f"{summary[key]:.3f}" for key in ("min", "mean", "p95", "max"))
+    from changeover.forecast.compare import ROUNDING_S
+
+    return tuple(f"{summary[key] + ROUNDING_S:.3f}" for key in ("min", "mean", "p95", "max"))

@@ -36,10 +36,16 @@ class Diagnostic:
 
 
 class ConfigurationError(Exception):
-    """A project cannot be used; `diagnostics` holds every reason, in file order, then by line."""
+    """A project cannot be used.
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+    Attributes:
+        diagnostics: Every reason, in file order, then by line.
+        warnings: What else should be looked at, likewise.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], warnings: Iterable[Diagnostic] = ()) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        self.warnings: tuple[Diagnostic, ...] = tuple(warnings)
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
 

@@ -62,7 +62,9 @@ def load_project(
     check_ini(ini, {device.protocol for device in read.devices.values()} if read else set(), findings)
     tags = _read_tags(tags_path, read, check_address, findings)
     if findings.problems or read is None:
-        raise ConfigurationError(sorted_diagnostics(findings.problems, names))
+        raise ConfigurationError(
+            sorted_diagnostics(findings.problems, names), sorted_diagnostics(findings.warnings, names)
+        )
     _check_untagged(read, tags, findings)
     warnings = sorted_diagnostics(findings.warnings, names)
     return Project(folder, build_plant(read, ini, tags), ini, warnings, paths)

@@ -21,7 +21,6 @@ only when it has delivered valid data.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import ClassVar, TypeAlias
@@ -124,7 +123,7 @@ class DeviceChannel:
         self._probes_idle = probes_idle
         self._deadlines = deadlines
         self._next_ticket = next_ticket
-        self._queue: deque[_Job] = deque()
+        self._queue: dict[Block, _Job] = {}
         self._in_flight: dict[Block, _Job] = {}
         self._waiting: dict[Waiter, int] = {}
         self._refusals: dict[Waiter, str] = {}
@@ -193,7 +192,7 @@ class DeviceChannel:
         self.state = ChannelState.OFFLINE
         self.connection = Connection.NONE
         self._deadlines.clear(("attempt", self.unit))
-        jobs = (*self._queue, *self._in_flight.values())
+        jobs = (*self._queue.values(), *self._in_flight.values())
         transmitted = {waiter for job in jobs if job.tickets for waiter in job.waiters}
         waiters = tuple(self._waiting)
         for holder in (self._queue, self._in_flight, self._jobs, self._waiting, self._refusals):
@@ -237,7 +236,7 @@ class DeviceChannel:
         for ticket in job.tickets:
             del self._jobs[ticket]
         if job.sent_at is None:
-            self._queue.remove(job)
+            del self._queue[job.block]
         else:
             del self._in_flight[job.block]
         online = () if self.state is ChannelState.ONLINE else self._become_online()
@@ -274,7 +273,7 @@ class DeviceChannel:
             return self._become_offline(announce=False)
         if self.timeouts >= self._timing.attempts_until_offline:
             return self._become_offline(announce=True)
-        self._queue.extendleft(reversed(self._in_flight.values()))
+        self._queue = {**self._in_flight, **self._queue}
         for job in self._in_flight.values():
             job.sent_at = None
         self._in_flight.clear()
@@ -289,14 +288,9 @@ class DeviceChannel:
 
     def _job(self, block: Block) -> _Job:
         """The job of a block: the one under way, else a new one at the end of the queue."""
-        job = self._in_flight.get(block)
-        if job is not None:
-            return job
-        for queued in self._queue:
-            if queued.block == block:
-                return queued
-        job = _Job(block)
-        self._queue.append(job)
+        job = self._in_flight.get(block) or self._queue.get(block)
+        if job is None:
+            job = self._queue[block] = _Job(block)
         return job
 
     def _transmit(self, now: Instant) -> Steps:
@@ -304,7 +298,7 @@ class DeviceChannel:
             return ()
         steps: list[Step] = []
         while self._queue and len(self._in_flight) < self._timing.max_pending:
-            job = self._queue.popleft()
+            job = self._queue.pop(next(iter(self._queue)))
             ticket = self._next_ticket()
             job.tickets.append(ticket)
             job.sent_at = now

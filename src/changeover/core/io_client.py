@@ -27,6 +27,7 @@ from typing import ClassVar, TypeAlias
 
 from changeover.core.deadlines import Deadlines, next_tick
 from changeover.core.io_group import IoGroup, Pending
+from changeover.core.io_writes import IoWrites
 from changeover.core.link import AttemptFailed, Delivered, Link, LinkLost, LinkOpened
 from changeover.core.link import Step as LinkStep
 from changeover.core.machine import (
@@ -55,7 +56,6 @@ from changeover.core.messages import (
     UnitState,
     UnitStatus,
     Welcome,
-    WriteOutcome,
     WriteRequest,
     WriteResult,
 )
@@ -65,7 +65,6 @@ from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Timing, Way
 from changeover.model.policy import Policy
 
-SESSION_LOST = "the session was lost before the write was answered"
 NO_UNIT_ONLINE = "no unit of the I/O device is online"
 Tags: TypeAlias = dict[str, tuple[str, ...]]
 """By I/O device: the tags that the client shows."""
@@ -123,8 +122,7 @@ class IoClient:
         self._group_of = {u.name: group for group in self.groups.values() for u in group.units}
         self._beliefs: dict[str, UnitStatus | None] = {u.name: None for d in devices for u in d.units}
         self._ever_attached: set[str] = set()
-        self._commands: dict[int, Way] = {}
-        self._mirrors: dict[int, Way] = {}
+        self._writes = IoWrites()
 
     # --- the contract ---
 
@@ -174,7 +172,7 @@ class IoClient:
         if group is None or group.active is None or link is None:
             yield EndCommand(stimulus.command, "refused", NO_UNIT_ONLINE)
             return
-        self._commands[stimulus.command] = link.way
+        self._writes.sent(stimulus.command, link.way)
         request = WriteRequest(stimulus.command, group.active.name, stimulus.tag, stimulus.value)
         yield link.send(request, now)
         for unit in group.units:
@@ -182,7 +180,7 @@ class IoClient:
             mirrors = unit.mode is UnitMode.STANDBY_WRITE and unit is not group.active
             if mirrors and mirror is not None and self._beliefs[unit.name] is UnitStatus.ONLINE:
                 number = -self._count("request")
-                self._mirrors[number] = mirror.way
+                self._writes.mirrored(number, mirror.way, unit.name)
                 yield mirror.send(WriteRequest(number, unit.name, stimulus.tag, stimulus.value), now)
 
     # --- links ---
@@ -222,16 +220,9 @@ class IoClient:
         yield Note(kind, str(link.way))
         yield RaiseAlarm("Session Timeout" if silent else "Session Closed", str(link.way))
         if not any(other.is_open for other in self._links_of[link.way.server]):
-            for unit in self._units_of(link.way.server):
-                self._beliefs[unit.name] = UnitStatus.OFFLINE
-        for command, way in tuple(self._commands.items()):
-            if way == link.way:
-                del self._commands[command]
-                yield EndCommand(command, "unknown", SESSION_LOST)
-        for number, way in tuple(self._mirrors.items()):
-            if way == link.way:
-                del self._mirrors[number]
-                yield RaiseAlarm("Write to stand-by unknown", SESSION_LOST)
+            for owned in self._units_of(link.way.server):
+                self._beliefs[owned.name] = UnitStatus.OFFLINE
+        yield from self._writes.on_lost(link.way)
         for group in self.groups.values():
             if group.returning is not None and group.returning.way == link.way:
                 group.returning = None
@@ -295,11 +286,7 @@ class IoClient:
             yield from self._choose(group, now)
 
     def _on_write_result(self, link: Link, result: WriteResult, now: Instant) -> Iterable[Effect]:
-        if self._mirrors.pop(result.command, None) is not None:
-            if result.outcome is not WriteOutcome.DONE:
-                yield RaiseAlarm(f"Write to stand-by {result.outcome.name.lower()}", result.why)
-        elif self._commands.pop(result.command, None) is not None:
-            yield EndCommand(result.command, result.outcome.name.lower(), result.why)
+        return self._writes.on_result(result)
 
     def _on_welcome_again(self, link: Link, message: Message, now: Instant) -> Iterable[Effect]:
         return ()

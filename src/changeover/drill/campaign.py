@@ -60,6 +60,8 @@ class DrillRun:
         self._check_address = check_address
         self._rng = Random(seed)
         plant = project.plant
+        if not in_lab:
+            _check_loopback(plant)
         self.campaign = Campaign(
             plant=plant.name,
             version=plant.version,
@@ -116,7 +118,6 @@ class DrillRun:
                     yield plant, rig, lab
         else:
             plant = self._project.plant
-            _check_loopback(plant)
             with _running(Rig(plant, self._project.folder, None, work)) as rig:
                 yield plant, rig, None
 

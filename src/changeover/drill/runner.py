@@ -21,8 +21,9 @@ from changeover.model.device import IoDevice
 from changeover.model.moment import SECOND, Duration, Instant, to_seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Client
-from changeover.scenario.fault import Fault, Injection
+from changeover.scenario.fault import Injection
 from changeover.scenario.measure import Measured, measure, struck_devices, way_in_use
+from changeover.scenario.outage import longest_phase, measuring_client, shortest_outage
 
 STEADY_SECONDS_MAX = 60.0
 PATIENCE_SECONDS = 5.0
@@ -78,7 +79,7 @@ class Driller:
     def _drill(self, row: Forecast, way: int, repetition: int, repeats: int | None) -> Drill:
         method = self.methods(row)[way]
         injection = Injection(row.fault, row.target)
-        client = self._measuring_client(injection)
+        client = measuring_client(self._plant, injection)
         if client is None or not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
             why = (
                 "no client is left to measure at"
@@ -87,7 +88,7 @@ class Driller:
             )
             spoiled = _record(row, repetition, method, repeats, None)
             return replace(spoiled, spoiled=why)
-        self._pause(self._longest_phase())
+        self._pause(longest_phase(self._plant))
         self._rig.read()
         self._rig.forget()
         time.sleep(LEAD_SECONDS * 0.5)
@@ -118,16 +119,12 @@ class Driller:
 
     def _wait_out(self, row: Forecast, fault_at: Instant) -> None:
         """Let the outage last until all that the fault takes is known to be lost, and a random while more."""
-        timing = self._plant.timing
-        least: Duration = 0 if row.fault.is_device else timing.send_timeout
-        if self._plant.policy.request_timeout_fails:
-            least = max(least, timing.request_timeout)
-        least += 2 * max(client.page_scan for client in self._plant.clients)
+        least = shortest_outage(self._plant, Injection(row.fault, row.target))
         left = to_seconds(fault_at + least - time.monotonic_ns())
         if left > 0:
             self._say(f"{left:.1f} s until everything struck is known to be lost")
             time.sleep(left)
-        self._pause(self._longest_phase())
+        self._pause(longest_phase(self._plant))
 
     def _await_return(
         self, row: Forecast, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant
@@ -146,23 +143,7 @@ class Driller:
         self._say(f"{span:.1f} s, drawn at random")
         time.sleep(span)
 
-    def _longest_phase(self) -> Duration:
-        """The longest of H, W and R, and of the other periods that a fault or a repair falls into."""
-        timing = self._plant.timing
-        periods = [timing.client_retry, *(client.page_scan for client in self._plant.clients)]
-        periods.extend(u.timing.watch_period for d in self._plant.io_devices for u in d.units)
-        if self._plant.policy.needs_heartbeat_to_switch:
-            periods.append(timing.heartbeat)
-        return max(periods)
-
     # --- measuring ---
-
-    def _measuring_client(self, injection: Injection) -> Client | None:
-        away = None
-        if injection.fault is Fault.SERVER_SILENT:
-            away = self._plant.io_server(injection.target).computer
-        staying = [client for client in self._plant.clients if client.computer != away]
-        return max(staying, key=lambda client: client.page_scan, default=None)
 
     def _measure(
         self, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant | None

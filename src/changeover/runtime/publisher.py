@@ -62,7 +62,9 @@ class Subscription:
         image, held = self.tag_list.image, self.tag_list
         different = changed(self._sent, image.values, held.deadbands) | (image.good != self._sent_good)
         new_texts = [
-            i for i in held.text_positions if full or different[i] or image.texts[i] != self._sent_texts.get(i)
+            i
+            for i in held.text_positions
+            if full or different[i] or image.texts[i] != self._sent_texts.get(i)
         ]
         different[new_texts] = True
         which = np.arange(len(held.members)) if full else np.flatnonzero(different)

@@ -1,1 +1,1 @@
-"""Faults, timelines and audits as values: what happens to a plant, and how a trace of it is judged."""
+"""Faults and timelines as values: what happens to a plant, and what a trace says about it."""

@@ -10,7 +10,7 @@ from changeover.core.trace import TraceKind, TraceLine
 from changeover.model.moment import MILLISECOND, Duration, Instant
 from changeover.model.plant import Plant
 from changeover.model.server import Client
-from changeover.scenario.fault import Fault, Injection
+from changeover.scenario.fault import Injection
 from changeover.scenario.measure import (
     Measured,
     Shown,
@@ -19,6 +19,7 @@ from changeover.scenario.measure import (
     struck_by,
     struck_devices,
 )
+from changeover.scenario.outage import longest_phase, measuring_client, shortest_outage
 from changeover.simulation.plant_world import PlantWorld
 
 _DETECTIONS = (
@@ -34,31 +35,6 @@ SETTLING: Duration = 200 * MILLISECOND
 
 class SteadyStateError(Exception):
     """A plant was not served by its primary units before the fault: nothing could be measured."""
-
-
-def measuring_client(plant: Plant, injection: Injection) -> Client | None:
-    """The client at which a fault is measured: the slowest that the fault does not take away itself."""
-    away = None
-    if injection.fault is Fault.SERVER_SILENT:
-        away = plant.io_server(injection.target).computer
-    staying = [client for client in plant.clients if client.computer != away]
-    return max(staying, key=lambda client: client.page_scan, default=None)
-
-
-def longest_phase(plant: Plant) -> Duration:
-    """The longest of the free-running periods that matter to I/O data: a fault falls into any of them."""
-    watches = [unit.timing.watch_period for device in plant.io_devices for unit in device.units]
-    scans = [client.page_scan for client in plant.clients]
-    heartbeats = [plant.timing.heartbeat] if plant.policy.needs_heartbeat_to_switch else []
-    return max([plant.timing.client_retry, *heartbeats, *watches, *scans])
-
-
-def shortest_outage(plant: Plant, injection: Injection) -> Duration:
-    """Until all that a fault takes is known to be lost: a shorter outage has no return, only a resumption."""
-    longest_wait = 0 if injection.fault.is_device else plant.timing.send_timeout
-    if plant.policy.request_timeout_fails:
-        longest_wait = max(longest_wait, plant.timing.request_timeout)
-    return longest_wait + 2 * max(client.page_scan for client in plant.clients)
 
 
 def longest_outage(plant: Plant) -> Duration:
@@ -86,6 +62,7 @@ class Trial:
         self._served: dict[str, Shown] = {}
         self._awaits: Callable[[], bool] = lambda: False
         self._fault_at: Instant = 0
+        self._repair_at: Instant = 0
         self._world = PlantWorld(plant, rng, self._on_note)
         self._world.clients[client.name].on_present = self._on_present
 
@@ -108,7 +85,7 @@ class Trial:
         self._run_until(self._changed_over, longest_outage(self._plant))
         earliest = max(clock.now, self._fault_at + shortest_outage(self._plant, self._injection))
         clock.run(earliest + round(self._rng.random() * longest_phase(self._plant)))
-        repair_at = clock.now
+        repair_at = self._repair_at = clock.now
         world.repair(self._injection)
         self._run_until(self._returned, longest_outage(self._plant))
         shown = [line for line in self._shown if line.tag in self._devices]
@@ -137,7 +114,10 @@ class Trial:
     def _returned(self) -> bool:
         primaries = {device.name: device.primary.name for device in self._plant.io_devices}
         return all(
-            (seen := self._served.get(device)) is not None and seen.good and seen.unit == primaries[device]
+            (seen := self._served.get(device)) is not None
+            and seen.at > self._repair_at
+            and seen.good
+            and seen.unit == primaries[device]
             for device in self._devices
         )
 
@@ -179,6 +159,3 @@ def trials(plant: Plant, injection: Injection, count: int, seed: int) -> Iterato
     rng = Random(f"{seed}/{injection.fault.value}/{injection.target}")
     for _ in range(count):
         yield Trial(plant, injection, client, rng).run()
-
-
-__all__ = ["SteadyStateError", "Trial", "measuring_client", "trials"]

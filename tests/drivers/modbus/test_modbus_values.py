@@ -303,3 +303,11 @@ def test_a_value_that_leaves_zero_has_changed_whatever_the_percentage() -> None:
     deadbands = Deadbands.of([make("T", TagType.INT, "40001", deadband=50)])
     assert changed(np.array([0.0]), np.array([1.0]), deadbands).all()
     assert not changed(np.array([0.0]), np.array([0.0]), deadbands).any()
+
+
+def test_a_value_beyond_its_scaling_is_refused_not_an_error():
+    """1e308 m scales to an infinite raw value: the operator is told, the I/O server lives on."""
+    tag = Tag("Level", TagType.INT, "PLC1", "40022", Scaling(0, 27648, 0, 6.5))
+    refused = encode_write(tag, parse_address("40022", TagType.INT), 1e308)
+    assert isinstance(refused, Refused)
+    assert "Level" in refused.reason

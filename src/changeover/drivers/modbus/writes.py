@@ -67,6 +67,8 @@ def encode_write(
     if not math.isfinite(value):
         return Refused(f"{tag.name}: {value} is no number that a device can hold")
     raw = tag.scaling.to_raw(value) if tag.scaling else value
+    if not math.isfinite(raw):
+        return Refused(f"{tag.name}: {value:g} is beyond what its scaling can hold")
     if tag.type is TagType.DIGITAL:
         return _digital(tag, address, raw, current)
     octets = _number(tag, raw)
