@@ -177,7 +177,11 @@ def _verdict(rows: Sequence[Forecast], target_s: float, missed: Sequence[Miss]) 
 
 
 def _and_lost(lost: int) -> str:
-    return f" {lost} rows are lost." if lost else ""
+    if not lost:
+        return ""
+    return (
+        f" {lost} {'fault leaves' if lost == 1 else 'faults leave'} no unit or server: no changeover at all."
+    )
 
 
 def _by_cause(missed: Sequence[Miss], target_s: float) -> list[str]:
