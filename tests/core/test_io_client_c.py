@@ -434,3 +434,12 @@ def test_a_welcome_that_comes_twice_or_a_strange_unit_is_nothing() -> None:
     play(100, play.says(1, Welcome("IOServer1", ((U1, OFFLINE),))))
     play(101, play.says(1, news("stranger", OFFLINE)))
     healthy_scan(play, 500, 2)
+
+
+def test_a_unit_that_its_own_server_does_not_know_does_not_hold_back_the_standby() -> None:
+    """The server's plant is an older one than the client's: it will never have news of U1."""
+    _, play = a_client(C, "alarm", "note")
+    play(0, Start(), f"open 1 {WAY1}", f"open 2 {WAY2}")
+    open_way(play, 10, 2, 2)
+    play(20, Connected(1), "1: Hello HMI1")
+    play(21, play.says(1, Welcome("IOServer1", ())), f"2: Read 1 {U2} PLC1")

@@ -15,7 +15,7 @@ from changeover.config.project import load_project
 from changeover.drill.traces import TraceReader, notes_of, shown_of
 from changeover.model.moment import SECOND, to_seconds
 from changeover.scenario.fault import Fault, Injection
-from changeover.scenario.measure import measure, struck_devices
+from changeover.scenario.measure import measure, measured_devices
 
 SMALL_C = "[LAN]\nSendTimeout=1500\nClientRetryTime=500\n[MODNET]\nTimeout=700\nWatchTime=1\n"
 SMALL_B = (
@@ -129,11 +129,11 @@ def test_anyone_can_measure_again_from_the_raw_traces(tmp_path):
     fault_at = record["fault_at"]
     injection = Injection(Fault.SERVER_FROZEN, "IOServer1")
     tags = frozenset(
-        tag.name for device in struck_devices(plant, injection, client) for tag in plant.tags_of(device)
+        tag.name for device in measured_devices(plant, injection, client) for tag in plant.tags_of(device)
     )
     assert len(tags) == 12
     lines = shown_of(shown.lines, tags, fault_at)
-    again = measure(plant, injection, lines, notes_of(shown.lines), fault_at, record["repair_at"])
+    again = measure(plant, injection, client, lines, notes_of(shown.lines), fault_at, record["repair_at"])
     assert again.changeover is not None
     assert to_seconds(again.changeover.first) == record["changeover_s"]
     assert to_seconds(again.changeover.last) == record["changeover_last_s"]

@@ -17,6 +17,7 @@ from plants import two_server_plant
 
 PLANT = two_server_plant("5.0")
 TWO_LANS = two_server_plant("5.0", lans=2)
+CLIENT = PLANT.clients[0]
 PRIMARY, STANDBY = (unit.name for unit in PLANT.io_devices[0].units)
 SILENT = Injection(Fault.SERVER_SILENT, "IOServer1")
 
@@ -39,31 +40,31 @@ def note(at: float, kind: TraceKind, subject: str) -> TraceLine:
 
 def test_changeover_counts_from_the_fault_to_the_first_value_by_a_way_that_is_not_struck():
     lines = [good(1, "a"), good(1, "b"), good(2.5, "a"), by_standby(4, "a"), by_standby(4.5, "b")]
-    found = measure(PLANT, SILENT, lines, [], 2 * SECOND, None)
+    found = measure(PLANT, SILENT, CLIENT, lines, [], 2 * SECOND, None)
     assert found.changeover == Span(2 * SECOND, round(2.25 * SECOND), round(2.5 * SECOND))
     assert found.com == Span(0, 0, 0)
 
 
 def test_a_tag_that_nobody_delivered_again_means_that_nothing_changed_over():
     lines = [good(1, "a"), good(1, "b"), by_standby(4, "a")]
-    assert measure(PLANT, SILENT, lines, [], 2 * SECOND, None).changeover is None
+    assert measure(PLANT, SILENT, CLIENT, lines, [], 2 * SECOND, None).changeover is None
 
 
 def test_com_time_is_summed_between_fault_and_repair():
     lines = [com(0.5, "a"), good(1, "a"), com(3, "a"), by_standby(4, "a"), com(5, "a"), by_standby(5.5, "a")]
-    found = measure(PLANT, SILENT, lines, [], 2 * SECOND, 9 * SECOND)
+    found = measure(PLANT, SILENT, CLIENT, lines, [], 2 * SECOND, 9 * SECOND)
     assert found.com is not None
     assert found.com.last == round(1.5 * SECOND)
-    still = measure(PLANT, SILENT, [good(1, "a"), com(3, "a")], [], 2 * SECOND, 9 * SECOND)
+    still = measure(PLANT, SILENT, CLIENT, [good(1, "a"), com(3, "a")], [], 2 * SECOND, 9 * SECOND)
     assert still.com is not None
     assert still.com.last == 6 * SECOND
 
 
 def test_return_counts_from_the_repair_to_the_primary_s_value():
     lines = [good(1, "a"), by_standby(4, "a"), by_standby(11, "a"), good(12, "a")]
-    found = measure(PLANT, SILENT, lines, [], 2 * SECOND, 10 * SECOND)
+    found = measure(PLANT, SILENT, CLIENT, lines, [], 2 * SECOND, 10 * SECOND)
     assert found.return_ == Span(2 * SECOND, 2 * SECOND, 2 * SECOND)
-    never = measure(PLANT, SILENT, lines[:-1], [], 2 * SECOND, 10 * SECOND)
+    never = measure(PLANT, SILENT, CLIENT, lines[:-1], [], 2 * SECOND, 10 * SECOND)
     assert never.return_ is None
 
 
@@ -74,11 +75,11 @@ def test_detection_is_the_client_s_for_servers_and_the_server_s_for_devices():
         note(4, TraceKind.SESSION_TIMEOUT, "IOServer1/LAN_A"),
         note(5, TraceKind.UNIT_OFFLINE, PRIMARY),
     ]
-    assert measure(PLANT, SILENT, [], notes, 2 * SECOND, None).detection == 2 * SECOND
+    assert measure(PLANT, SILENT, CLIENT, [], notes, 2 * SECOND, None).detection == 2 * SECOND
     device = Injection(Fault.DEVICE_SILENT, "PLC1")
-    assert measure(PLANT, device, [], notes, 2 * SECOND, None).detection == 3 * SECOND
+    assert measure(PLANT, device, CLIENT, [], notes, 2 * SECOND, None).detection == 3 * SECOND
     standby = Injection(Fault.STANDBY_DEVICE_SILENT, "PLC1")
-    assert measure(PLANT, standby, [], notes, 2 * SECOND, None).detection is None
+    assert measure(PLANT, standby, CLIENT, [], notes, 2 * SECOND, None).detection is None
 
 
 def test_what_a_fault_strikes():

@@ -65,10 +65,14 @@ def command(
     end_in_good_order()
     try:
         run = DrillRun(project, out, in_lab, check_address, _seed(seed))
+    except (CampaignError, NotRunnableError) as error:
+        fail(str(error), status=2)
+    try:
         rows = drillable(project.plant, function, fault)
         interrupted = run_and_show(run, rows, repeat, quiet=as_json)
         sheet, records = run.write()
-    except (CampaignError, LabError, RigError, NemesisError, NotRunnableError) as error:
+    except (LabError, RigError, NemesisError) as error:
+        _keep(run)
         fail(str(error), status=2)
     except OSError as error:
         fail(f"{error.filename or out}: {error.strerror}", status=2)
@@ -76,6 +80,13 @@ def command(
     if interrupted:
         raise SystemExit(INTERRUPTED)
     raise SystemExit(1 if run.campaign.failures else 0)
+
+
+def _keep(run: DrillRun) -> None:
+    """Write what was found before an error, if anything was."""
+    if run.campaign.drills:
+        sheet, records = run.write()
+        click.echo(f"what was found until then: {sheet}, {records}", err=True)
 
 
 def may_build_lab(quiet: bool) -> bool:

@@ -13,18 +13,26 @@ from changeover.cli.common import choose, fail, load, project_argument
 @project_argument
 @click.option("--computer", required=True, help="The computer whose servers and clients run here.")
 @click.option("--node", help="Run only this server or client, in this very process.")
+@click.option("--version", help="Another product version than plant.toml's.")
 @click.option("--no-restart", is_flag=True, help="Leave a process that ended as it is.")
 @click.option(
     "--trace-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each process's trace (JSON lines) into this folder.",
 )
-def command(folder: Path, computer: str, node: str | None, no_restart: bool, trace_dir: Path | None) -> None:
+def command(
+    folder: Path,
+    computer: str,
+    node: str | None,
+    version: str | None,
+    no_restart: bool,
+    trace_dir: Path | None,
+) -> None:
     """Run the I/O servers and clients of one computer of PROJECT, one process each, until SIGTERM."""
     from changeover.runtime.process import NotRunnableError, check_runnable, nodes_of, run_loop, run_node
     from changeover.runtime.supervisor import Job, Supervisor, own_command
 
-    plant = load(folder).plant
+    plant = load(folder, version).plant
     name = choose("computer", computer, [c.name for c in plant.computers])
     nodes = nodes_of(plant, name)
     try:
@@ -40,6 +48,7 @@ def command(folder: Path, computer: str, node: str | None, no_restart: bool, tra
             fail(f"--trace-dir {trace_dir}: {error.strerror}")
     if node is not None:
         raise SystemExit(run_node(plant, choose(f"server or client on {name}", node, nodes), trace_dir))
-    trace = ("--trace-dir", str(trace_dir)) if trace_dir else ()
-    jobs = [Job(n, own_command("run", str(folder), "--computer", name, "--node", n, *trace)) for n in nodes]
+    more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
+    more += ("--version", version) if version else ()
+    jobs = [Job(n, own_command("run", str(folder), "--computer", name, "--node", n, *more)) for n in nodes]
     raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from changeover.model.plant import Plant
     from changeover.scenario.measure import Measured
 
+AGREES = "agrees"
 MEASURES = ("changeover_s", "com_s", "detection_s", "return_s")
 
 
@@ -96,20 +97,22 @@ def _simulate(
         for row in rows:
             task = bar.add_task(f"{row.fault.value} {row.target}", total=trials)
             measured: list[Measured] = []
+            why = ""
             try:
                 for one in run_trials(plant, Injection(row.fault, row.target), trials, seed):
                     measured.append(one)
                     bar.advance(task)
-            except (SteadyStateError, ValueError) as error:
+            except ValueError as error:
+                why = f"not simulated: {error}"
+            except SteadyStateError as error:
                 fail(f"{row.fault.value} {row.target}: {error}", status=1)
             bar.remove_task(task)
-            records.append(_record(row, measured, trials))
+            records.append(_record(row, measured, 0 if why else trials, why))
     return records
 
 
-def _record(row: Forecast, measured: list[Measured], trials: int) -> dict[str, Any]:
+def _record(row: Forecast, measured: list[Measured], trials: int, why: str) -> dict[str, Any]:
     from changeover.forecast.as_json import row as row_json
-    from changeover.forecast.compare import compare
     from changeover.scenario.summary import summarise
 
     forecast = row_json(row)
@@ -125,27 +128,43 @@ def _record(row: Forecast, measured: list[Measured], trials: int) -> dict[str, A
         "target": row.target,
         "trials": trials,
     }
-    verdicts: dict[str, str] = {}
-    contradictions: list[str] = []
-    for measure in MEASURES:
-        distribution = expected[measure]
-        # What the forecast calls not applicable (null, with its reason) is not measured either.
-        samples = _samples(measured, measure) if distribution is not None else []
-        record[measure] = summarise(samples)
-        if distribution is None:
-            continue
-        agreement = compare(distribution, samples)
-        verdict = str(agreement)
-        if len(samples) < trials:
-            verdict = f"seen in {len(samples)} of {trials} trials only"
-        verdicts[measure] = verdict
-        if not agreement.holds or len(samples) < trials:
-            contradictions.append(f"{measure}: {verdict}")
+    # What the forecast calls not applicable (null, with its reason) is not measured either.
+    samples = {m: _samples(measured, m) if d is not None else [] for m, d in expected.items()}
+    record |= {measure: summarise(found) for measure, found in samples.items()}
+    verdicts = {
+        measure: _verdict(distribution, samples[measure], trials)
+        for measure, distribution in expected.items()
+        if distribution is not None and not why
+    }
+    contradictions = [f"{m}: {verdict}" for m, verdict in verdicts.items() if verdict != AGREES]
+    contradictions.extend(_other_outcome(row, measured))
     record["forecast"] = {"outcome": forecast["outcome"]} | {m: forecast[m] for m in MEASURES}
     record["forecast"]["reason"] = forecast["reason"]
     record["contradictions"] = contradictions
+    record["reason"] = why or None
     record["verdicts"] = verdicts
     return record
+
+
+def _verdict(forecast: Distribution, samples: list[float], trials: int) -> str:
+    from changeover.forecast.compare import compare
+
+    if len(samples) < trials:
+        return f"seen in {len(samples)} of {trials} trials only"
+    return str(compare(forecast, samples))
+
+
+def _other_outcome(row: Forecast, measured: list[Measured]) -> list[str]:
+    """What happened although the forecast says lost, or unaffected."""
+    from changeover.forecast.result import Outcome
+
+    moved = sum(one.changeover is not None for one in measured)
+    if row.outcome is Outcome.LOST and moved:
+        return [f"outcome: lost, but changed over in {moved} of {len(measured)} trials"]
+    shaken = sum(one.com is not None for one in measured)
+    if row.outcome is Outcome.UNAFFECTED and shaken:
+        return [f"outcome: unaffected, but tags were taken in {shaken} of {len(measured)} trials"]
+    return []
 
 
 def _samples(measured: list[Measured], measure: str) -> list[float]:
@@ -183,7 +202,7 @@ def _print(records: list[dict[str, Any]], trials: int, seed: int) -> None:
             names = (record["fault"], record["target"]) if first else ("", "")
             label = {"com_s": "#COM", "return_s": "return"}.get(measure, measure.removesuffix("_s"))
             verdict = record["verdicts"].get(measure, "")
-            style = "green" if verdict == "agrees" else "bold red"
+            style = "green" if verdict == AGREES else "bold red"
             table.add_row(*names, label, *_figures(simulated), f"[{style}]{verdict}[/]")
             table.add_row("", "", "[dim]forecast[/]", *(f"[dim]{f}[/]" for f in _figures(forecast)), "")
             first = False

@@ -24,7 +24,13 @@ def command(folder: Path, no_restart: bool, trace_dir: Path | None) -> None:
     """
     from ipaddress import IPv4Address
 
-    from changeover.runtime.process import NotRunnableError, check_runnable, nodes_of, run_loop
+    from changeover.runtime.process import (
+        NotRunnableError,
+        check_runnable,
+        nodes_of,
+        registers_needed,
+        run_loop,
+    )
     from changeover.runtime.supervisor import Job, Supervisor, own_command
 
     plant = load(folder).plant
@@ -40,7 +46,10 @@ def command(folder: Path, no_restart: bool, trace_dir: Path | None) -> None:
         )
     addresses = dict.fromkeys(u.address for device in plant.io_devices for u in device.units)
     simulated = [address for address in addresses if IPv4Address(address.host).is_loopback]
-    jobs = [Job(f"PLC {a}", own_command("plc", "--address", str(a))) for a in simulated]
+    registers = str(registers_needed(plant.tags))
+    jobs = [
+        Job(f"PLC {a}", own_command("plc", "--address", str(a), "--registers", registers)) for a in simulated
+    ]
     trace = ("--trace-dir", str(trace_dir)) if trace_dir else ()
     for computer in plant.computers:
         for node in nodes_of(plant, computer.name):

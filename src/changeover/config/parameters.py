@@ -251,7 +251,7 @@ STACK_PARAMETERS: tuple[StackParameter, ...] = (
         "network",
         "round_trip_ms",
         _MS,
-        0,
+        0.01,
         10_000,
         1,
         "Connect and first answer on a healthy path, c.",

@@ -243,7 +243,8 @@ class DeviceChannel:
         return (*online, *self._settle(job, stimulus.refused), *self._transmit(now))
 
     def _on_watch(self, now: Instant) -> Steps:
-        if self.state is ChannelState.OFFLINE:
+        if self.state in (ChannelState.OFFLINE, ChannelState.TRYING):
+            # A try that is still unanswered gives way: each tick is a chance of its own (I6).
             return self._become_trying(now)
         idle = self.serves and not self._queue and not self._in_flight
         if not idle or now < self._wanted_until or not self._probes_idle:

@@ -211,8 +211,10 @@ class IoClient:
         first = link.way.server not in self._ever_attached
         self._ever_attached.add(link.way.server)
         if first or not self._policy.needs_heartbeat_to_switch:
-            for unit, status in welcome.units:
-                yield from self._believe(unit, status, now)
+            told = dict(welcome.units)
+            for unit in self._units_of(link.way.server):
+                # A unit that its own server does not know (an older plant runs there) is none to wait for.
+                yield from self._believe(unit.name, told.get(unit.name, UnitStatus.OFFLINE), now)
         yield from self._choose_all(now)
 
     def _on_lost(self, link: Link, silent: bool, now: Instant) -> Iterable[Effect]:
@@ -378,6 +380,8 @@ class IoClient:
         """Re-issue a failed request at a heartbeat that allows it (I3, T4)."""
         pending = group.pending
         unit, link = self._best(group, now)
+        if all(heard.way.server != owned.io_server for owned in group.units):
+            return
         if pending is not None and not self._is_dead(pending, now):
             # The server is alive, so its device is at fault: only its own word counts, or a better unit's.
             better = unit is not None and group.rank(unit) < group.rank(pending.unit)

@@ -62,7 +62,7 @@ from changeover.core.messages import (
 from changeover.core.session import Session
 from changeover.core.trace import TraceKind
 from changeover.model.device import Unit
-from changeover.model.moment import MILLISECOND, Instant
+from changeover.model.moment import MILLISECOND, Duration, Instant
 from changeover.model.plant import Timing
 from changeover.model.policy import Policy
 
@@ -71,8 +71,6 @@ TOO_MANY_PENDING = "too many pending requests on this session"
 PENDING_MAX = 1000
 """Requests and writes that one session may have pending."""
 PULSES_PER_TIMEOUT = 4
-ACKNOWLEDGEMENT_DELAY_MAX = 20 * MILLISECOND
-"""How long a read's acknowledgement waits for the answer that would carry it."""
 
 _STATUS = {
     ChannelState.STARTING: UnitStatus.STARTING,
@@ -130,6 +128,7 @@ class IoServer:
         timing: Parameters of citect.ini.
         planner: Cuts reads and writes into blocks.
         rng: Phases of the heartbeat and of the watch timers come from here.
+        acknowledgement_delay: How long a read's acknowledgement waits for the answer that would carry it.
     """
 
     def __init__(
@@ -140,6 +139,7 @@ class IoServer:
         timing: Timing,
         planner: Planner,
         rng: Random,
+        acknowledgement_delay: Duration = 20 * MILLISECOND,
     ) -> None:
         self.name = name
         self._units = units
@@ -153,7 +153,7 @@ class IoServer:
         self._last_seen: Instant | None = None
         shortest = min([timing.send_timeout, *(unit.timing.timeout for unit in units)])
         self._pulse = max(shortest // PULSES_PER_TIMEOUT, MILLISECOND)
-        self._acknowledgement_delay = min(ACKNOWLEDGEMENT_DELAY_MAX, timing.send_timeout // 10)
+        self._acknowledgement_delay = acknowledgement_delay
         self._settled: set[str] = set()
         self.channels = {
             unit.name: DeviceChannel(

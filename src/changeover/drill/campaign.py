@@ -12,11 +12,11 @@ from random import Random
 
 from changeover.config.project import Project, load_project
 from changeover.config.tags import AddressChecker
-from changeover.drill.faults import NEEDS_NETWORK
 from changeover.drill.governing import governing_parameters
-from changeover.drill.lab import Lab, rewrite_loopback
+from changeover.drill.lab import Lab, LabError, rewrite_loopback
+from changeover.drill.nemesis import NemesisError
 from changeover.drill.result import Campaign, Drill
-from changeover.drill.rig import Rig
+from changeover.drill.rig import Rig, RigError
 from changeover.drill.runner import Driller
 from changeover.drill.sheet import sheet_html
 from changeover.forecast.result import Forecast
@@ -78,9 +78,12 @@ class DrillRun:
     ) -> Iterator[tuple[Forecast, Drill]]:
         """Drill rows of the forecast; each drill is yielded, and kept in `campaign`, when it is over.
 
+        What was found before an error stays in `campaign`, with a note of the error.
+
         Raises:
             CampaignError: The project cannot be drilled here.
-            LabError: The lab could not be built.
+            LabError: The lab could not be built, or refused.
+            NemesisError: A fault could not be made.
             RigError: The product did not start, or ended by itself.
             OSError: The output folder cannot be written.
         """
@@ -90,13 +93,19 @@ class DrillRun:
         with self._rig(work) as (plant, rig, lab):
             driller = Driller(plant, rig, lab, self._out / TRACES, self._rng, say)
             for row in rows:
-                if not driller.methods(row):
-                    left_out = (f"{row.fault.value} {row.target}", NEEDS_NETWORK)
+                why = driller.obstacle(row)
+                if why:
+                    left_out = (f"{row.fault.value} {row.target}", why)
                     self.campaign = replace(self.campaign, left_out=(*self.campaign.left_out, left_out))
                     continue
-                for drill in driller.drills(row, repeat):
-                    self.campaign = replace(self.campaign, drills=(*self.campaign.drills, drill))
-                    yield row, drill
+                try:
+                    for drill in driller.drills(row, repeat):
+                        self.campaign = replace(self.campaign, drills=(*self.campaign.drills, drill))
+                        yield row, drill
+                except (LabError, NemesisError, RigError, OSError) as error:
+                    note = f"The drills ended early, at {row.fault.value} {row.target}: {error}"
+                    self.campaign = replace(self.campaign, notes=(*self.campaign.notes, note))
+                    raise
 
     def write(self) -> tuple[Path, Path]:
         """Write the sheet and the records of what was found so far; their paths."""

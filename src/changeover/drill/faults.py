@@ -41,19 +41,25 @@ def methods(plant: Plant, injection: Injection, rig: Rig, lab: Lab | None) -> tu
         )
     if fault is Fault.SERVER_FROZEN:
         return (_of(Freeze(rig.victim(target)), "SIGSTOP of the server's process"),)
-    if fault is Fault.DEVICE_CLOSED:
-        return (_killed_plc(rig, str(struck_unit(plant, injection).address)),)
+    if fault.is_device:
+        return _device_methods(plant, injection, rig, lab)
     if lab is None:
-        if not fault.is_device:
-            return ()
-        address = str(struck_unit(plant, injection).address)
-        return (_of(Freeze(rig.victim(address)), "SIGSTOP of the simulated PLC"),)
+        return ()
     if fault is Fault.LAN_SILENT:
         return (_of(CutLan(lab, target), f"every bridge port of {target} disabled, carrier up", lab),)
-    if fault is Fault.SERVER_SILENT:
-        computer = plant.io_server(target).computer
-        return (_of(CutHost(lab, computer), f"every bridge port of {computer} disabled, carrier up", lab),)
-    host = lab.host_at(struck_unit(plant, injection).address.host)
+    computer = plant.io_server(target).computer
+    return (_of(CutHost(lab, computer), f"every bridge port of {computer} disabled, carrier up", lab),)
+
+
+def _device_methods(plant: Plant, injection: Injection, rig: Rig, lab: Lab | None) -> tuple[Method, ...]:
+    unit = struck_unit(plant, injection)
+    if unit is None:
+        return ()
+    if injection.fault is Fault.DEVICE_CLOSED:
+        return (_killed_plc(rig, str(unit.address)),)
+    if lab is None:
+        return (_of(Freeze(rig.victim(str(unit.address))), "SIGSTOP of the simulated PLC"),)
+    host = lab.host_at(unit.address.host)
     return (_of(CutHost(lab, host), f"bridge port of the device {host} disabled, carrier up", lab),)
 
 

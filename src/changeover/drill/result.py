@@ -26,21 +26,24 @@ class Miss:
     Attributes:
         measure: One of `MEASURES`, or `changeover_last_s`.
         measured_s: What was measured, None for nothing.
-        earliest_s, latest_s: The forecast's interval, widened for scheduling.
+        earliest_s, latest_s: The forecast's interval, widened for scheduling; None where the forecast's
+            outcome rules the measurement out.
     """
 
     measure: str
     measured_s: float | None
-    earliest_s: float
-    latest_s: float
+    earliest_s: float | None
+    latest_s: float | None
 
     @property
     def is_late(self) -> bool:
         """Whether the only thing wrong is that it came late."""
-        return self.measured_s is not None and self.measured_s > self.latest_s
+        return self.measured_s is not None and self.latest_s is not None and self.measured_s > self.latest_s
 
     def __str__(self) -> str:
         what = _WORDS[self.measure]
+        if self.earliest_s is None or self.latest_s is None:
+            return f"{what}: {self.measured_s} s, by the forecast there is none"
         allowed = f"{self.earliest_s:.3f} to {self.latest_s:.3f} s"
         if self.measured_s is None:
             return f"{what}: not seen, allowed {allowed}"
@@ -164,8 +167,17 @@ def hold_against(forecast: dict[str, Any], measured: dict[str, float | None]) ->
     for measure, seconds in measured.items():
         interval = forecast[measure.replace("_last_s", "_s")]
         if interval is None:
+            if _forbids(forecast["outcome"], measure, seconds):
+                misses.append(Miss(measure, seconds, None, None))
             continue
         earliest, latest = interval["min"] - EARLY_SECONDS, interval["max"] + LATE_SECONDS
         if seconds is None or not earliest <= seconds <= latest:
             misses.append(Miss(measure, seconds, earliest, latest))
     return tuple(misses)
+
+
+def _forbids(outcome: str, measure: str, seconds: float | None) -> bool:
+    """Whether an outcome rules a measurement out: a changeover when lost, any #COM when unaffected."""
+    if outcome == "lost":
+        return measure in ("changeover_s", "changeover_last_s") and seconds is not None
+    return outcome == "unaffected" and measure == "com_s" and bool(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from changeover.drill.nemesis import Victim
 from changeover.drill.traces import TraceReader
 from changeover.model.moment import MILLISECOND, SECOND, Instant
 from changeover.model.plant import Plant
-from changeover.runtime.process import nodes_of
+from changeover.runtime.process import nodes_of, registers_needed
 from changeover.runtime.supervisor import end_with_parent, own_command
 
 POLL_SECONDS = 0.01
@@ -62,7 +63,13 @@ class Rig:
             self._await_listening(server.name, 0)
 
     def victim(self, name: str) -> Victim:
-        """The process of a server, a client or (by its address) a PLC."""
+        """The process of a server, a client or (by its address) a PLC.
+
+        Raises:
+            RigError: It has ended by itself.
+        """
+        if self._processes[name].poll() is not None:
+            raise RigError(f"{name} ended by itself: {self._last_words(name)}")
         return Victim(self._processes[name])
 
     def restart_server(self, name: str) -> Instant:
@@ -114,6 +121,8 @@ class Rig:
         for process in processes:
             if process.poll() is None:
                 process.terminate()
+                # A process that stands still hears nothing until it is woken.
+                process.send_signal(signal.SIGCONT)
         give_up = time.monotonic() + STOP_SECONDS_MAX
         for process in processes:
             try:
@@ -126,11 +135,14 @@ class Rig:
 
     def _spawn_node(self, node: str) -> None:
         computer = self._computers[node]
-        arguments = ("--computer", computer, "--node", node, "--trace-dir", str(self._work))
+        where = ("--computer", computer, "--node", node, "--trace-dir", str(self._work))
+        arguments = (*where, "--version", self._plant.version)
         self._spawn(node, computer, own_command("run", str(self._project), *arguments))
 
     def _spawn_plc(self, address: str) -> None:
-        self._spawn(address, address.partition(":")[0], own_command("plc", "--address", address))
+        registers = str(registers_needed(self._plant.tags))
+        command = own_command("plc", "--address", address, "--registers", registers)
+        self._spawn(address, address.partition(":")[0], command)
 
     def _spawn(self, name: str, host: str, command: Sequence[str]) -> None:
         argv = self._lab.command(self._host_of(host), command) if self._lab else list(command)

@@ -10,7 +10,7 @@ from random import Random
 
 import msgspec
 
-from changeover.drill.faults import Method, methods
+from changeover.drill.faults import NEEDS_NETWORK, Method, methods
 from changeover.drill.lab import Lab
 from changeover.drill.result import LATE_SECONDS, Drill, hold_against
 from changeover.drill.rig import Rig
@@ -22,8 +22,8 @@ from changeover.model.moment import SECOND, Duration, Instant, to_seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.scenario.fault import Injection
-from changeover.scenario.measure import Measured, measure, struck_devices, way_in_use
-from changeover.scenario.outage import longest_phase, measuring_client, shortest_outage
+from changeover.scenario.measure import Measured, measure, measured_devices, struck_unit, way_in_use
+from changeover.scenario.outage import measuring_client, phases, shortest_outage
 
 STEADY_SECONDS_MAX = 60.0
 PATIENCE_SECONDS = 5.0
@@ -54,9 +54,24 @@ class Driller:
         self._rng = rng
         self._say = say
 
-    def methods(self, row: Forecast) -> tuple[Method, ...]:
-        """Every way to make a row's fault here."""
+    def obstacle(self, row: Forecast) -> str:
+        """Why a row cannot be drilled here, empty when it can."""
+        injection = Injection(row.fault, row.target)
+        client = measuring_client(self._plant, injection)
+        if client is None:
+            return "no client is left to measure at"
+        if injection.fault.is_device and struck_unit(self._plant, injection) is None:
+            return row.reason or "it has no such unit"
+        if not self._tags(injection, client):
+            return "no tag is in the devices that it takes"
+        return "" if self._methods(row) else NEEDS_NETWORK
+
+    def _methods(self, row: Forecast) -> tuple[Method, ...]:
         return methods(self._plant, Injection(row.fault, row.target), self._rig, self._lab)
+
+    def _tags(self, injection: Injection, client: Client) -> frozenset[str]:
+        devices = measured_devices(self._plant, injection, client)
+        return frozenset(tag.name for device in devices for tag in self._plant.tags_of(device))
 
     def drills(self, row: Forecast, repeat: int) -> Iterator[Drill]:
         """Drill one row of the forecast, each way to make its fault `repeat` times.
@@ -67,7 +82,7 @@ class Driller:
             RigError: The product is gone.
         """
         repetition = 0
-        for way in range(len(self.methods(row))):
+        for way in range(len(self._methods(row))):
             for _ in range(repeat):
                 repetition += 1
                 drill = self._drill(row, way, repetition, None)
@@ -77,18 +92,15 @@ class Driller:
                     repetition += 1
 
     def _drill(self, row: Forecast, way: int, repetition: int, repeats: int | None) -> Drill:
-        method = self.methods(row)[way]
+        method = self._methods(row)[way]
         injection = Injection(row.fault, row.target)
         client = measuring_client(self._plant, injection)
-        if client is None or not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
-            why = (
-                "no client is left to measure at"
-                if client is None
-                else f"{client.name} was not served by all primaries within {STEADY_SECONDS_MAX:g} s"
-            )
+        assert client is not None, "an obstacle, which the caller looks for"
+        if not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
+            why = f"{client.name} was not served by all primaries within {STEADY_SECONDS_MAX:g} s"
             spoiled = _record(row, repetition, method, repeats, None)
             return replace(spoiled, spoiled=why)
-        self._pause(longest_phase(self._plant))
+        self._pause(max(phases(self._plant)))
         self._rig.read()
         self._rig.forget()
         time.sleep(LEAD_SECONDS * 0.5)
@@ -124,7 +136,7 @@ class Driller:
         if left > 0:
             self._say(f"{left:.1f} s until everything struck is known to be lost")
             time.sleep(left)
-        self._pause(longest_phase(self._plant))
+        self._pause(max(phases(self._plant)))
 
     def _await_return(
         self, row: Forecast, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant
@@ -148,13 +160,12 @@ class Driller:
     def _measure(
         self, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant | None
     ) -> Measured:
-        devices = struck_devices(self._plant, injection, client)
-        tags = frozenset(tag.name for device in devices for tag in self._plant.tags_of(device))
+        tags = self._tags(injection, client)
         names = (client.name, *(server.name for server in self._plant.io_servers))
         notes = [note for name in names for note in notes_of(self._rig.traces[name].lines)]
         notes.sort(key=lambda note: note.at)
         shown = shown_of(self._rig.traces[client.name].lines, tags, fault_at)
-        return measure(self._plant, injection, shown, notes, fault_at, repair_at)
+        return measure(self._plant, injection, client, shown, notes, fault_at, repair_at)
 
     def _is_steady(self, client: Client) -> bool:
         """Whether every device is served by its primary just now, and every unit is online."""
@@ -198,9 +209,10 @@ def _record(
     row: Forecast, repetition: int, method: Method, repeats: int | None, measured: Measured | None
 ) -> Drill:
     forecast = row_json(row)
-    changeover = measured.changeover if measured else None
+    unaffected = row.outcome is Outcome.UNAFFECTED
+    changeover = measured.changeover if measured and not unaffected else None
     com = measured.com if measured else None
-    back = measured.return_ if measured else None
+    back = measured.return_ if measured and not unaffected else None
     seconds = {
         "detection_s": _seconds(measured.detection if measured else None),
         "changeover_s": _seconds(changeover.first if changeover else None),

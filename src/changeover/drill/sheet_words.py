@@ -110,6 +110,8 @@ def reproach(miss: Miss) -> str:
     """One miss, with what was allowed and by how much it was missed."""
     name = measure_name(miss.measure)
     found = "not seen" if miss.measured_s is None else seconds(miss.measured_s)
+    if miss.earliest_s is None or miss.latest_s is None:
+        return f"{name} {found}, by the forecast there is none"
     limits = f"{exact(max(0.0, miss.earliest_s))} to {seconds(miss.latest_s)}"
     if miss.measured_s is None:
         return f"{name} {found}, allowed are {limits}"

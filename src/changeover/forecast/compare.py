@@ -14,6 +14,8 @@ ROUNDING_S = 1e-6
 MEAN_STANDARD_ERRORS = 4.0
 MEAN_MARGIN_S = 0.005
 KS_SIGNIFICANCE = 0.001
+FEW = 30
+"""Up to so many measurements their own standard deviation is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ def compare(forecast: Distribution, measured_s: Sequence[float]) -> Agreement:
     low, high = forecast.minimum - ROUNDING_S, forecast.maximum + ROUNDING_S
     mean = math.fsum(ordered) / count
     spread = math.fsum((value - mean) ** 2 for value in ordered) / max(count - 1, 1)
+    if count < FEW:
+        # A handful says little about its own spread: take an even one over the forecast's interval.
+        spread = max(spread, (forecast.maximum - forecast.minimum) ** 2 / 12)
     return Agreement(
         count=count,
         outside=sum(not low <= value <= high for value in ordered),

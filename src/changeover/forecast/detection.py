@@ -64,8 +64,10 @@ ANNOUNCEMENT = 0.5
 TASK_CONNECT = 2.0
 """c of an alarm, trend or report server in round trips: connect, ask and be answered (T3)."""
 
-RETURN_CONNECT = (3.5, 7.0)
-"""c of a return in round trips: connect, hello, first answer; less where some of it is under way already."""
+_RETURN_CONNECT = (3.5, 4.25)
+_RETURN_CONNECT_DEVICES = (3.5, 6.5)
+"""c of a return in round trips: connect, hello, first answer, less where some of it is under way already;
+more for a server that was cut off, whose units may be offline and are tried when the client is back."""
 
 _MEASURED_RTO = 1.1
 """The stacks work with the measured RTO, about 10 % above the least one (lab-facts.md)."""
@@ -90,9 +92,10 @@ def connect_and_answer(plant: Plant, trips: float, rule: str) -> Stage:
     return Stage("connect and first answer", ROUND_TRIP, rule, Constant(round_trips(plant, trips)))
 
 
-def return_connect(plant: Plant) -> Distribution:
+def return_connect(plant: Plant, fault: Fault) -> Distribution:
     """The c of a return."""
-    low, high = RETURN_CONNECT
+    cut_off = fault in (Fault.SERVER_SILENT, Fault.DEVICE_SILENT, Fault.DEVICE_CLOSED, Fault.LAN_SILENT)
+    low, high = _RETURN_CONNECT_DEVICES if cut_off else _RETURN_CONNECT
     return Uniform(round_trips(plant, low), round_trips(plant, high))
 
 

@@ -135,18 +135,18 @@ def first_request(client: Client) -> Stage:
     return Stage("first request", PAGE_SCAN, "D1", wait(to_seconds(client.page_scan)))
 
 
-def server_return(plant: Plant) -> Distribution:
+def server_return(plant: Plant, fault: Fault) -> Distribution:
     """Repair of a server until its client is back (I6)."""
-    return _return(plant, to_seconds(plant.timing.client_retry))
+    return _return(plant, to_seconds(plant.timing.client_retry), fault)
 
 
 def device_return(plant: Plant, primary: Unit) -> Distribution:
     """Repair of a device until its client is back (I6)."""
-    return _return(plant, to_seconds(primary.timing.watch_period))
+    return _return(plant, to_seconds(primary.timing.watch_period), Fault.DEVICE_SILENT)
 
 
-def _return(plant: Plant, retry: float) -> Distribution:
-    back = add(wait(retry), return_connect(plant))
+def _return(plant: Plant, retry: float, fault: Fault) -> Distribution:
+    back = add(wait(retry), return_connect(plant, fault))
     if plant.policy.needs_heartbeat_to_switch:
         back = add(back, wait(to_seconds(plant.timing.heartbeat)))
     return back
@@ -167,6 +167,13 @@ def first_request_of(page_scans: tuple[int, ...]) -> Stage:
 def offline_after(unit: Unit) -> Constant:
     """P of a unit (D5)."""
     return Constant(to_seconds(unit.timing.timeout) * unit.timing.attempts_until_offline)
+
+
+def same_device(unit: Unit, victim: Unit, fault: Fault) -> bool:
+    """Whether a device fault on one unit strikes another: a silent host takes all ports, a closed one not."""
+    if fault is Fault.DEVICE_CLOSED:
+        return unit.address == victim.address
+    return unit.address.host == victim.address.host
 
 
 def driver_parameter(device: IoDevice) -> str:

@@ -32,13 +32,14 @@ from changeover.forecast.io_pieces import (
     next_heartbeat_of,
     offline_after,
     request_timeout_of,
+    same_device,
     server_return,
     session_lost,
     standby_detection,
     worst_of,
 )
 from changeover.forecast.result import Forecast, Outcome, Stage, reasons, total
-from changeover.forecast.stages import ZERO, Constant, Distribution, add, wait
+from changeover.forecast.stages import ZERO, Constant, Distribution, Uniform, add, later, sooner, wait
 from changeover.model.device import IoDevice, Unit
 from changeover.model.moment import to_seconds
 from changeover.model.plant import Plant
@@ -64,7 +65,7 @@ def server_fault(plant: Plant, fault: Fault, server: str) -> Forecast:
     cases = []
     for device in distinct(device for device in plant.io_devices if device.primary.io_server == server):
         if not clients:
-            cases.append(Case(device, lost(fault, server, None, server_return(plant), NO_CLIENT)))
+            cases.append(Case(device, lost(fault, server, None, server_return(plant, fault), NO_CLIENT)))
         cases.extend(
             Case(device, _server_case(plant, fault, server, device, client, gone)) for client in clients
         )
@@ -75,12 +76,12 @@ def _server_case(
     plant: Plant, fault: Fault, server: str, device: IoDevice, client: Client, gone: frozenset[str]
 ) -> Forecast:
     left = reach.units_left(plant, device, client, gone=gone)
-    return session_lost(plant, fault, server, client, left, server_return(plant), None)
+    return session_lost(plant, fault, server, client, left, server_return(plant, fault), None)
 
 
 def device_fault(plant: Plant, fault: Fault, device: IoDevice) -> Forecast:
     """device-silent or device-closed on the device of the primary unit (I1 to I4)."""
-    dead = frozenset(unit for unit in device.units if unit.address == device.primary.address)
+    dead = frozenset(unit for unit in device.units if same_device(unit, device.primary, fault))
     one_device = "all units have one address: they are one device"
     return worst_of(device_cases(plant, fault, device, dead, one_device))
 
@@ -92,7 +93,7 @@ def standby_device_fault(plant: Plant, device: IoDevice) -> Forecast:
     if len(device.units) < 2:
         return replace(row, reason="it has no standby unit")
     standby = device.units[1]
-    if standby.address == device.primary.address:
+    if same_device(standby, device.primary, fault):
         both = device_fault(plant, Fault.DEVICE_SILENT, device)
         return replace(
             both, fault=fault, reason=reasons("the standby is the primary's own device", both.reason)
@@ -130,15 +131,17 @@ def device_cases(
     trips = _detection_trips(fault, device)
     detection = beside(total(_detection_by_server(plant, fault, device, clients)), round_trips(plant, trips))
     cases = []
-    for client in clients:
+    for client in sorted(clients, key=lambda client: -client.page_scan):
         left = tuple(u for u in reach.units_left(plant, device, client, gone=frozenset()) if u not in dead)
         if not left:
             why = why_none if dead.issuperset(device.units) and len(device.units) > 1 else NO_STANDBY_LEFT
             cases.append(Case(device, lost(fault, device.name, detection, return_, why)))
             continue
-        stages = _device_stages(plant, fault, device, client, clients)
+        detours = _detours(plant, fault, device, client, left[0])
+        *found, answer = _device_stages(plant, fault, device, client, clients)
+        stages = (*found, *detours, answer)
         row = Forecast(Function.IO_DATA, fault, device.name, Outcome.CHANGEOVER, stages=stages)
-        com = _device_com(plant, fault, device.primary)
+        com = _device_com(plant, fault, device, client, clients, detours)
         row = replace(row, changeover=total(stages), com=com, detection=detection, return_=return_)
         cases.append(Case(device, row))
     return cases
@@ -161,15 +164,47 @@ def _device_stages(
     ahead = round_trips(plant, net.send + ANNOUNCEMENT - net.request)
     next_heartbeat = next_heartbeat_of(plant, frozenset({device.primary.io_server}))
     request = request_timeout_of(plant)
+    own = first_request(client)
     if fault is Fault.DEVICE_CLOSED or request.maximum >= offline.maximum + ahead:
-        found: tuple[Stage, ...] = (
-            first_request(client),
-            Stage("no answer", REQUEST_TIMEOUT, "I3", request),
-        )
+        found: tuple[Stage, ...] = (own, Stage("no answer", REQUEST_TIMEOUT, "I3", request))
         trips = net.request + REQUEST_TO_OTHER_UNIT
-    else:
+    elif len(clients) == 1 or request.maximum + own.distribution.maximum <= offline.maximum + ahead:
         found, trips = by_server, net.send + ANNOUNCEMENT + REQUEST_TO_OTHER_UNIT
+    else:
+        # T from the client's own first request, P from anybody's: whichever is later. (Both waits hold the
+        # own request; taken as independent, the interval is right and the shape nearly.)
+        of_server = add(*(stage.distribution for stage in by_server), Constant(ahead))
+        both = later(add(own.distribution, request), of_server)
+        parameters = f"{REQUEST_TIMEOUT}, {driver_parameter(device)}"
+        found = (Stage("no answer, unit offline", parameters, "I3", both),)
+        trips = net.request + REQUEST_TO_OTHER_UNIT
     return (*found, next_heartbeat, connect_and_answer(plant, trips, "I3"))
+
+
+def _detours(plant: Plant, fault: Fault, device: IoDevice, client: Client, goal: Unit) -> tuple[Stage, ...]:
+    """Units on the way to the goal that are the same dead device, and are asked before anybody knows it.
+
+    Their own watch timer may have found out by then, hence the interval. In A and B its shape is not exact.
+    """
+    stages = []
+    for unit in device.units[1 : device.units.index(goal)]:
+        if not same_device(unit, device.primary, fault):
+            continue
+        offline = offline_after(unit)
+        if plant.policy.needs_heartbeat_to_switch:
+            longest = max(offline.value, to_seconds(plant.timing.request_timeout))
+            span: Distribution = wait(longest + to_seconds(plant.timing.heartbeat))
+        elif fault is Fault.DEVICE_CLOSED:
+            continue
+        elif plant.timing.watchdog:
+            early = Uniform(-to_seconds(client.page_scan), 0.0)
+            probed = add(wait(to_seconds(unit.timing.watch_period)), early)
+            span = add(later(ZERO, sooner(offline, probed)), wait(round_trips(plant, REQUEST_TO_OTHER_UNIT)))
+        else:
+            span = add(offline, Constant(round_trips(plant, REQUEST_TO_OTHER_UNIT)))
+        name = f"{unit.io_server} reaches the same device"
+        stages.append(Stage(name, driver_parameter(device), "I1", span))
+    return tuple(stages)
 
 
 def _detection_by_server(
@@ -188,13 +223,24 @@ def _detection_trips(fault: Fault, device: IoDevice) -> float:
     return refused + NET[fault].send
 
 
-def _device_com(plant: Plant, fault: Fault, primary: Unit) -> Distribution:
-    """#COM of a device fault (I2, I4)."""
+def _device_com(
+    plant: Plant,
+    fault: Fault,
+    device: IoDevice,
+    client: Client,
+    clients: tuple[Client, ...],
+    detours: tuple[Stage, ...],
+) -> Distribution:
+    """#COM of a device fault (I2, I4): P may run from another client's request, T runs from the own."""
     request = to_seconds(plant.timing.request_timeout)
     closed = fault is Fault.DEVICE_CLOSED
+    others = [wait(to_seconds(other.page_scan)) for other in clients if other is not client]
+    own = Uniform(-to_seconds(client.page_scan), 0.0)
+    head_start = sooner(ZERO, *(add(other, own) for other in others)) if others else ZERO
+    offline = add(offline_after(device.primary), head_start, *(stage.distribution for stage in detours))
     if not plant.policy.needs_heartbeat_to_switch:
         trips = 1 + REQUEST_TO_OTHER_UNIT
-        return ZERO if closed else beside(offline_after(primary), round_trips(plant, trips) - request)
-    overdue = ZERO if closed else beside(offline_after(primary), round_trips(plant, 1) - request)
+        return ZERO if closed else beside(offline, round_trips(plant, trips) - request)
+    overdue = ZERO if closed else beside(offline, round_trips(plant, 1) - request)
     answer = Constant(round_trips(plant, REQUEST_TO_OTHER_UNIT))
     return add(overdue, wait(to_seconds(plant.timing.heartbeat)), answer)

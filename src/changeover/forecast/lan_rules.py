@@ -7,10 +7,10 @@ from dataclasses import replace
 from changeover.forecast import reach
 from changeover.forecast.detection import (
     PROBE,
-    REQUEST_TIMEOUT,
     REQUEST_TO_OTHER_UNIT,
     beside,
     connect_and_answer,
+    return_connect,
     round_trips,
     silence,
 )
@@ -19,7 +19,6 @@ from changeover.forecast.io_pieces import (
     device_return,
     driver_parameter,
     first_request,
-    next_heartbeat_of,
     offline_after,
     request_timeout_of,
     server_return,
@@ -29,8 +28,9 @@ from changeover.forecast.io_pieces import (
 )
 from changeover.forecast.io_rules import device_cases
 from changeover.forecast.result import Forecast, Outcome, Stage, reasons, total
-from changeover.forecast.stages import ZERO, Constant, add
+from changeover.forecast.stages import ZERO, Constant, Distribution, Uniform, add, later, sooner, wait
 from changeover.model.device import IoDevice, Unit
+from changeover.model.moment import to_seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Client, Function
 from changeover.scenario.fault import Fault
@@ -60,13 +60,23 @@ def lan_fault(plant: Plant, lan: str) -> Forecast:
     if not cases:
         why = "it carries no I/O data to a client"
         return Forecast(Function.IO_DATA, Fault.LAN_SILENT, lan, Outcome.UNAFFECTED, reason=why)
-    return worst_of(cases)
+    row = worst_of(cases)
+    if row.outcome is Outcome.UNAFFECTED or row.return_ is None:
+        return row
+    # The last device is back when the last of their watch timers has ticked.
+    struck = [device for device in plant.io_devices if reach.unit_is_on(plant, device.primary, lan)]
+    if len(struck) > 1 and row.reason == _devices_gone(lan):
+        row = replace(row, return_=later(*(device_return(plant, device.primary) for device in struck)))
+    return row
+
+
+def _devices_gone(lan: str) -> str:
+    return f"the devices of all units are on {lan}"
 
 
 def _field_cases(plant: Plant, lan: str, device: IoDevice, dead: frozenset[Unit]) -> list[Case]:
     """The primary's device is on this LAN: to its I/O server that is device-silent."""
-    gone = f"the devices of all units are on {lan}"
-    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, gone)
+    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, _devices_gone(lan))
     return [
         replace(case, forecast=replace(case.forecast, fault=Fault.LAN_SILENT, target=lan)) for case in cases
     ]
@@ -89,7 +99,7 @@ def _session_lan_case(
         return session_lost(plant, fault, lan, client, left, None, why)
     if left and others:
         return _device_after_session(plant, lan, device, client, left)
-    row = session_lost(plant, fault, lan, client, left, server_return(plant), None)
+    row = session_lost(plant, fault, lan, client, left, server_return(plant, fault), None)
     if row.outcome is Outcome.LOST:
         return replace(row, reason=f"no unit is left that {client.name} reaches without {lan}")
     return row
@@ -101,31 +111,49 @@ def _device_after_session(
     """The client keeps the primary's server over another LAN, but its device was on the lost one."""
     primary = device.primary
     row = session_lost(plant, Fault.LAN_SILENT, lan, client, (primary, *left), None, None)
-    offline = Stage("unit offline", driver_parameter(device), "D5", offline_after(primary))
-    again = round_trips(plant, REQUEST_TO_OTHER_UNIT)
+    offline = offline_after(primary)
+    parameter = driver_parameter(device)
     if plant.policy.needs_heartbeat_to_switch:
-        request = request_timeout_of(plant)
-        if request.maximum > offline.distribution.maximum:
-            offline = Stage("no answer", REQUEST_TIMEOUT, "I3", request)
-        second: tuple[Stage, ...] = (offline, next_heartbeat_of(plant, frozenset({primary.io_server})))
-        com = add(row.com or ZERO, *(stage.distribution for stage in second), Constant(again))
+        longest = max(offline.value, request_timeout_of(plant).value)
+        span = wait(longest + to_seconds(plant.timing.heartbeat))
+        stages = (*row.stages, Stage("the unit may be known offline by then", parameter, "I3", span))
+        com = add(row.com or ZERO, span)
     else:
-        second = (offline,)
-        found = silence(plant, Fault.LAN_SILENT)
-        assert found is not None, "only a frozen server goes unseen"
-        span = add(found.distribution, offline.distribution)
-        com = beside(span, 2 * again - request_timeout_of(plant).value)
+        # Its server finds the device with the next watch tick, or when the client asks again by another LAN.
+        asked = add(*(stage.distribution for stage in row.stages[:-1]), offline)
+        # A unit that clients read is not probed: the last request keeps it for two page scans.
+        scan = to_seconds(client.page_scan)
+        probed = add(Constant(scan), wait(scan), wait(to_seconds(primary.timing.watch_period)), offline)
+        found = sooner(asked, probed) if plant.timing.watchdog else asked
+        parameters = f"{row.stages[1].parameter}, {parameter}"
+        stages = (Stage("session lost or unit offline", parameters, "I1", found),)
+        again = round_trips(plant, 2 * REQUEST_TO_OTHER_UNIT)
+        # T runs from the client's own first request: its wait is not part of the #COM time.
+        waited = add(*(stage.distribution for stage in row.stages[1:-1]), offline)
+        tick = add(probed, Uniform(-scan, 0.0))
+        span = sooner(waited, tick) if plant.timing.watchdog else waited
+        com = beside(span, again - request_timeout_of(plant).value)
     answer = connect_and_answer(plant, REQUEST_TO_OTHER_UNIT, row.stages[-1].rule)
-    stages = (*row.stages, *second, answer)
-    why = f"{lan} carries the client's requests and the primary's device: found one after the other"
+    stages = (*stages, answer)
+    why = f"{lan} carries the client's requests and the primary's device"
     return replace(
         row,
         changeover=total(stages),
         com=com,
-        return_=device_return(plant, primary),
+        return_=_return_with_session(plant, primary),
         stages=stages,
         reason=why,
     )
+
+
+def _return_with_session(plant: Plant, primary: Unit) -> Distribution:
+    """The device is tried with its watch tick, or as soon as a client's session over the LAN is back."""
+    ticks = (primary.timing.watch_period, plant.timing.client_retry)
+    soonest = sooner(*(wait(to_seconds(period)) for period in ticks))
+    heartbeat: Distribution = ZERO
+    if plant.policy.needs_heartbeat_to_switch:
+        heartbeat = wait(to_seconds(plant.timing.heartbeat))
+    return add(soonest, return_connect(plant, Fault.SERVER_SILENT), heartbeat)
 
 
 def _lan_beside(plant: Plant, lan: str, device: IoDevice, client: Client, dead: frozenset[Unit]) -> Forecast:

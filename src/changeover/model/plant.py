@@ -109,6 +109,12 @@ class Plant:
     windows: WindowsStack = WindowsStack()
     linux: LinuxStack = LinuxStack()
 
+    @property
+    def acknowledgement_delay(self) -> Duration:
+        """How long a read's acknowledgement may wait for the answer that carries it."""
+        healthy_answer = max(20 * MILLISECOND, 3 * self.round_trip)
+        return min(healthy_answer, self.timing.send_timeout // 10)
+
     def computer(self, name: str) -> Computer:
         """The computer of that name; KeyError when there is none."""
         return _named(self.computers, name)

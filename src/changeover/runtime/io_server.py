@@ -74,7 +74,9 @@ class IoServerHost(Host):
         tags = {u.name: {tag.name: tag for tag in plant.tags_of(u.device)} for u in units}
         self._publisher = Publisher(tags)
         planner = ModbusPlanner(self._publisher, tags)
-        machine = IoServer(server.name, units, plant.policy, plant.timing, planner, rng)
+        machine = IoServer(
+            server.name, units, plant.policy, plant.timing, planner, rng, plant.acknowledgement_delay
+        )
         super().__init__(machine, trace)
         computer = plant.computer(server.computer)
         self.endpoints = tuple(

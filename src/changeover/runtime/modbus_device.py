@@ -22,6 +22,7 @@ from changeover.drivers.modbus.codec import Decoder, Response, Write, write_mism
 from changeover.drivers.modbus.writes import Refused, encode_write, read_before_write
 from changeover.model.device import Unit
 from changeover.model.tag import Tag
+from changeover.runtime.transport import forget_on_close
 
 REMEMBERED_MAX = 256
 """Transmissions without an answer that a connection remembers, so that a late answer still counts."""
@@ -75,6 +76,7 @@ class ModbusLink(asyncio.Protocol):
         """The connection stands."""
         # uvloop's transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        forget_on_close(transport.get_extra_info("socket"))
         if self._closed:
             self._transport.abort()
         else:

@@ -6,12 +6,14 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from changeover.drivers.modbus.address import parse_address
 from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.tag import Tag
 from changeover.runtime.client import ClientHost
 from changeover.runtime.host import Host
 from changeover.runtime.io_server import IoServerHost
@@ -20,6 +22,8 @@ from changeover.runtime.trace_file import NoTrace, Trace, TraceFile
 SPOKEN = frozenset(("MODNET", "MODBUS"))
 """Protocols of I/O devices that the runtime speaks."""
 
+
+PLC_REGISTERS_MIN = 1000
 
 EXIT_SOFTWARE = 70
 """Exit status after a programmer's error (sysexits: EX_SOFTWARE)."""
@@ -46,6 +50,12 @@ def check_runnable(plant: Plant) -> None:
                 f"I/O device {device.name} speaks {device.protocol}, which can only be forecast; "
                 f"this runtime speaks {' and '.join(sorted(SPOKEN))}"
             )
+
+
+def registers_needed(tags: Iterable[Tag]) -> int:
+    """How many registers, and bits, of each kind a simulated PLC must have for these tags."""
+    addresses = (parse_address(tag.address, tag.type) for tag in tags)
+    return max((PLC_REGISTERS_MIN, *(address.start + address.count for address in addresses)))
 
 
 def nodes_of(plant: Plant, computer: str) -> tuple[str, ...]:
@@ -78,7 +88,7 @@ def run_node(plant: Plant, name: str, trace_folder: Path | None) -> int:
     return run_loop(lambda: _serve(plant, name, trace_folder))
 
 
-def run_loop(main: Callable[[], object]) -> int:
+def run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a coroutine function with uvloop where it is installed."""
     runner_factory = None
     try:
@@ -88,7 +98,7 @@ def run_loop(main: Callable[[], object]) -> int:
     except ImportError:
         pass
     with asyncio.Runner(loop_factory=runner_factory) as runner:
-        return int(runner.run(main()))  # type: ignore[arg-type]
+        return runner.run(main())
 
 
 class Ending:

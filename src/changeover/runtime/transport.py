@@ -36,7 +36,8 @@ _BACKSTOP_SHARE = 2
 
 
 def set_options(sock: socket.socket, send_timeout: Duration) -> None:
-    """No delay, and the kernel's own time-outs behind the machine's."""
+    """No delay, the kernel's own time-outs behind the machine's, and nothing that outlives the connection."""
+    forget_on_close(sock)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     backstop = _BACKSTOP_SHARE * send_timeout
@@ -47,9 +48,18 @@ def set_options(sock: socket.socket, send_timeout: Duration) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, backstop // MILLISECOND))
 
 
+def forget_on_close(sock: socket.socket) -> None:
+    """When this socket is closed, or its process gone, drop what it had still to send, and reset.
+
+    Otherwise the kernel goes on sending for a connection that nobody holds any more: a write that was
+    reported as unknown would reach its device minutes later, when the cable is back, over a newer one.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def reset(sock: socket.socket) -> None:
     """Close a socket so that its peer hears of it at once."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    forget_on_close(sock)
     sock.close()
 
 

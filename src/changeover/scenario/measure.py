@@ -102,14 +102,22 @@ def struck_by(plant: Plant, injection: Injection) -> Struck:
         units = {unit.name for unit in _all_units(plant) if lan_of(plant, unit) == target}
     else:
         victim = struck_unit(plant, injection)
-        units = {unit.name for unit in _all_units(plant) if unit.address == victim.address}
+        units = {u.name for u in _all_units(plant) if victim and _is_one_device(u, victim, fault)}
     return Struck(frozenset(servers), frozenset(lans), frozenset(units))
 
 
-def struck_unit(plant: Plant, injection: Injection) -> Unit:
-    """The unit whose device a device fault strikes: the primary, or the best standby."""
+def struck_unit(plant: Plant, injection: Injection) -> Unit | None:
+    """The unit whose device a device fault strikes: the primary, or the best standby; None without one."""
     units = plant.io_device(injection.target).units
-    return units[1] if injection.fault is Fault.STANDBY_DEVICE_SILENT else units[0]
+    place = 1 if injection.fault is Fault.STANDBY_DEVICE_SILENT else 0
+    return units[place] if place < len(units) else None
+
+
+def _is_one_device(unit: Unit, victim: Unit, fault: Fault) -> bool:
+    # Silent is a cable, and takes every unit behind that host; closed is a process, and takes its address.
+    if fault is Fault.DEVICE_CLOSED:
+        return unit.address == victim.address
+    return unit.address.host == victim.address.host
 
 
 def lan_of(plant: Plant, unit: Unit) -> str | None:
@@ -118,7 +126,7 @@ def lan_of(plant: Plant, unit: Unit) -> str | None:
 
 
 def struck_devices(plant: Plant, injection: Injection, client: Client) -> tuple[str, ...]:
-    """The I/O devices whose tags a fault takes from a client: by their primary unit, or by the LAN in use."""
+    """The I/O devices whose tags a fault takes from a client: by their primary unit or the LAN."""
     struck = struck_by(plant, injection)
     return tuple(
         device.name
@@ -137,17 +145,26 @@ def way_in_use(plant: Plant, client: Client, io_server: str) -> str | None:
     return next(iter(plant.common_lans(client.computer, computer)), None)
 
 
+def measured_devices(plant: Plant, injection: Injection, client: Client) -> tuple[str, ...]:
+    """The devices to measure a fault on: those taken that keep a unit, else all taken, else all."""
+    struck = struck_devices(plant, injection, client)
+    able = tuple(device for device in struck if _has_unit_left(plant, injection, client, device))
+    return able or struck or tuple(device.name for device in plant.io_devices)
+
+
 def can_change_over(plant: Plant, injection: Injection, client: Client) -> bool:
-    """Whether every device that a fault takes from a client has a unit and a way that are not struck."""
+    """Whether a device that a fault takes from a client has a unit and a way that are not struck."""
+    struck = struck_devices(plant, injection, client)
+    return any(_has_unit_left(plant, injection, client, device) for device in struck)
+
+
+def _has_unit_left(plant: Plant, injection: Injection, client: Client, device: str) -> bool:
     struck = struck_by(plant, injection)
-    return all(
-        any(
-            unit.name not in struck.units
-            and unit.io_server not in struck.servers
-            and _reaches(plant, client, unit.io_server, struck)
-            for unit in plant.io_device(device).units
-        )
-        for device in struck_devices(plant, injection, client)
+    return any(
+        unit.name not in struck.units
+        and unit.io_server not in struck.servers
+        and _reaches(plant, client, unit.io_server, struck)
+        for unit in plant.io_device(device).units
     )
 
 
@@ -160,6 +177,7 @@ def _reaches(plant: Plant, client: Client, io_server: str, struck: Struck) -> bo
 def measure(
     plant: Plant,
     injection: Injection,
+    client: Client,
     shown: Iterable[Shown],
     notes: Iterable[TraceLine],
     fault_at: Instant,
@@ -170,8 +188,9 @@ def measure(
     Args:
         plant: The plant.
         injection: The fault and its target.
-        shown: One client's display, in order, of the tags of the devices that the fault struck.
-        notes: Trace lines of that client and of the I/O servers, in order.
+        client: The client at which it is measured.
+        shown: That client's display, in order, of the tags of `measured_devices`.
+        notes: Trace lines of clients and I/O servers, in order.
         fault_at: The fault time.
         repair_at: When the fault was taken away, None if it was not.
     """
@@ -193,7 +212,7 @@ def measure(
             returns.append(back - repair_at)
     complete = len(changeovers) == len(by_tag)
     return Measured(
-        detection=_detection(plant, injection, struck, notes, fault_at),
+        detection=_detection(plant, injection, client, notes, fault_at),
         changeover=Span.over(changeovers) if complete else None,
         com=Span.over(coms),
         return_=Span.over(returns) if len(returns) == len(by_tag) else None,
@@ -214,20 +233,44 @@ def _com_time(lines: Sequence[Shown], fault_at: Instant, end: Instant) -> Durati
 
 
 def _detection(
-    plant: Plant, injection: Injection, struck: Struck, notes: Iterable[TraceLine], fault_at: Instant
+    plant: Plant, injection: Injection, client: Client, notes: Iterable[TraceLine], fault_at: Instant
 ) -> Duration | None:
-    field_lan = injection.fault is Fault.LAN_SILENT and injection.target not in plant.client_lans()
-    by_server = injection.fault.is_device or field_lan
+    units = _units_that_tell(plant, injection, client)
+    ways = set() if units else _ways_that_tell(plant, injection, client)
     for note in notes:
         if note.at < fault_at:
             continue
-        if by_server and note.kind is TraceKind.UNIT_OFFLINE and note.subject in struck.units:
+        if note.kind is TraceKind.UNIT_OFFLINE and note.subject in units:
             return note.at - fault_at
-        if not by_server and note.kind in _CLIENT_LOSS:
-            server, _, lan = note.subject.partition("/")
-            if server in struck.servers or lan in struck.lans:
-                return note.at - fault_at
+        if note.kind in _CLIENT_LOSS and note.source == client.name and note.subject in ways:
+            return note.at - fault_at
     return None
+
+
+def _units_that_tell(plant: Plant, injection: Injection, client: Client) -> set[str]:
+    """Units whose I/O server detects a fault: of a device, or of a LAN that carries only devices to it."""
+    if injection.fault.is_device:
+        victim = struck_unit(plant, injection)
+        if victim is None:
+            return set()
+        # A standby that is the primary's own device is found where it is read: at the primary.
+        primary = plant.io_device(injection.target).primary
+        return {primary.name if _is_one_device(victim, primary, injection.fault) else victim.name}
+    if injection.fault is not Fault.LAN_SILENT or _ways_that_tell(plant, injection, client):
+        return set()
+    struck = struck_by(plant, injection).units
+    primaries = {device.primary.name for device in plant.io_devices}
+    return set(struck & primaries) or set(struck)
+
+
+def _ways_that_tell(plant: Plant, injection: Injection, client: Client) -> set[str]:
+    """Ways whose loss a client detects, to the I/O servers of primary units."""
+    owners = {device.primary.io_server for device in plant.io_devices}
+    ways = [way for way in plant.ways(client) if way.server in owners]
+    if injection.fault is Fault.LAN_SILENT:
+        away = {s.name for s in plant.io_servers if s.computer != client.computer}
+        return {str(way) for way in ways if way.lan == injection.target and way.server in away}
+    return {str(way) for way in ways if way.server == injection.target}
 
 
 def _all_units(plant: Plant) -> Iterable[Unit]:

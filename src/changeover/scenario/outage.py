@@ -6,23 +6,32 @@ from changeover.model.moment import Duration
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.scenario.fault import Fault, Injection
+from changeover.scenario.measure import can_change_over, struck_devices
 
 
 def measuring_client(plant: Plant, injection: Injection) -> Client | None:
-    """The client at which a fault is measured: the slowest that the fault does not take away itself."""
+    """The client at which a fault is measured: of those that it does not take away itself, the worst off.
+
+    Worst is a client that nothing is left for, then one that changes over, the slowest first.
+    """
     away = None
     if injection.fault is Fault.SERVER_SILENT:
         away = plant.io_server(injection.target).computer
-    staying = [client for client in plant.clients if client.computer != away]
-    return max(staying, key=lambda client: client.page_scan, default=None)
+    staying = [client for client in plant.clients if client.computer != away and plant.ways(client)]
+
+    def harm(client: Client) -> tuple[bool, bool, Duration]:
+        struck = bool(struck_devices(plant, injection, client))
+        return struck and not can_change_over(plant, injection, client), struck, client.page_scan
+
+    return max(staying, key=harm, default=None)
 
 
-def longest_phase(plant: Plant) -> Duration:
-    """The longest of the free-running periods that matter to I/O data: a fault falls into any of them."""
+def phases(plant: Plant) -> tuple[Duration, ...]:
+    """The free-running periods that matter to I/O data: a fault, or a repair, falls into any of them."""
     watches = [unit.timing.watch_period for device in plant.io_devices for unit in device.units]
     scans = [client.page_scan for client in plant.clients]
     heartbeats = [plant.timing.heartbeat] if plant.policy.needs_heartbeat_to_switch else []
-    return max([plant.timing.client_retry, *heartbeats, *watches, *scans])
+    return tuple(dict.fromkeys((plant.timing.client_retry, *heartbeats, *watches, *scans)))
 
 
 def shortest_outage(plant: Plant, injection: Injection) -> Duration:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from changeover.core.machine import DeviceAnswered, DeviceClosed, DeviceConnected, Ticket
 from changeover.model.device import Unit
+from changeover.model.lan import Endpoint
 from changeover.model.moment import Duration
 from changeover.model.plant import Plant
 from changeover.simulation.network import Party, Paths
@@ -30,7 +31,7 @@ class Devices:
         self._world = world
         self._paths = paths
         self._one_way: Duration = plant.round_trip // 2
-        self.closed: set[str] = set()
+        self.closed: set[Endpoint] = set()
         self._wires: dict[str, tuple[_Wire, Party]] = {}
         self._plant = plant
 
@@ -57,11 +58,11 @@ class Devices:
         wire, server = self._wires[unit]
         self._world.after(self._one_way, self._arrive, wire, server, wire.generation, ticket)
 
-    def close_device(self, host: str) -> None:
+    def close_device(self, address: Endpoint) -> None:
         """The device's process is gone; its host resets what stands."""
-        self.closed.add(host)
+        self.closed.add(address)
         for wire, server in self._wires.values():
-            if wire.unit.address.host == host and wire.stands:
+            if wire.unit.address == address and wire.stands:
                 wire.stands = False
                 self._world.after(self._one_way, self._reset, wire, server, wire.generation)
 
@@ -78,7 +79,7 @@ class Devices:
     def _arrive_connect(self, wire: _Wire, server: Party, generation: int) -> None:
         if generation != wire.generation or not self._reachable(wire, server):
             return
-        stands = wire.unit.address.host not in self.closed
+        stands = wire.unit.address not in self.closed
         self._world.after(self._one_way, self._answer_connect, wire, server, generation, stands)
 
     def _answer_connect(self, wire: _Wire, server: Party, generation: int, stands: bool) -> None:
@@ -91,7 +92,7 @@ class Devices:
             return
         if not self._reachable(wire, server):
             wire.held.append(ticket)
-        elif wire.unit.address.host in self.closed:
+        elif wire.unit.address in self.closed:
             self._world.after(self._one_way, self._reset, wire, server, generation)
         else:
             self._world.after(self._one_way, self._answer, wire, server, generation, ticket)

@@ -9,6 +9,7 @@ from changeover.core.io_client import IoClient
 from changeover.core.io_server import IoServer
 from changeover.core.machine import Machine
 from changeover.core.trace import TraceLine
+from changeover.model.lan import Endpoint
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.model.server import IoServer as IoServerConfiguration
@@ -76,9 +77,9 @@ class PlantWorld:
         elif fault is Fault.LAN_SILENT:
             self.paths.silent_lans.add(target)
         elif fault is Fault.DEVICE_CLOSED:
-            self.devices.close_device(struck_unit(self.plant, injection).address.host)
+            self.devices.close_device(self._struck(injection))
         else:
-            self.paths.silent_hosts.add(struck_unit(self.plant, injection).address.host)
+            self.paths.silent_hosts.add(self._struck(injection).host)
 
     def repair(self, injection: Injection) -> None:
         """Take a fault away now."""
@@ -92,13 +93,18 @@ class PlantWorld:
         elif fault is Fault.LAN_SILENT:
             self.paths.silent_lans.discard(target)
         elif fault is Fault.DEVICE_CLOSED:
-            self.devices.closed.discard(struck_unit(self.plant, injection).address.host)
+            self.devices.closed.discard(self._struck(injection))
         else:
-            self.paths.silent_hosts.discard(struck_unit(self.plant, injection).address.host)
+            self.paths.silent_hosts.discard(self._struck(injection).host)
         self.network.heal()
         self.devices.heal()
 
     # --- parts ---
+
+    def _struck(self, injection: Injection) -> Endpoint:
+        unit = struck_unit(self.plant, injection)
+        assert unit is not None, "a device without a standby has no standby fault"
+        return unit.address
 
     def _host(self, name: str, computer: str, make: Callable[[], Machine]) -> Host:
         return Host(name, computer, make, self.world, self.network, self.devices, self._trace)
@@ -112,6 +118,7 @@ class PlantWorld:
             plant.timing,
             VirtualPlanner(),
             self._rng,
+            plant.acknowledgement_delay,
         )
 
     def _client_maker(self, client: Client) -> Callable[[], Machine]:

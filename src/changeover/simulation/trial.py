@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from changeover.core.machine import Present, ShowCom
@@ -16,10 +16,11 @@ from changeover.scenario.measure import (
     Shown,
     can_change_over,
     measure,
+    measured_devices,
     struck_by,
-    struck_devices,
+    struck_unit,
 )
-from changeover.scenario.outage import longest_phase, measuring_client, shortest_outage
+from changeover.scenario.outage import measuring_client, phases, shortest_outage
 from changeover.simulation.plant_world import PlantWorld
 
 _DETECTIONS = (
@@ -43,7 +44,7 @@ def longest_outage(plant: Plant) -> Duration:
     units = [unit.timing for device in plant.io_devices for unit in device.units]
     device = max((unit.timeout * unit.attempts_until_offline for unit in units), default=0)
     waits = timing.send_timeout + timing.request_timeout + 2 * timing.heartbeat
-    return device + waits + longest_phase(plant) + 2 * max(c.page_scan for c in plant.clients)
+    return device + waits + sum(phases(plant)) + 2 * max(c.page_scan for c in plant.clients)
 
 
 class Trial:
@@ -57,8 +58,8 @@ class Trial:
         self.notes: list[TraceLine] = []
         self._shown: list[Shown] = []
         self._struck = struck_by(plant, injection)
-        self._devices = frozenset(struck_devices(plant, injection, client))
-        self._changes_over = bool(self._devices) and can_change_over(plant, injection, client)
+        self._devices = frozenset(measured_devices(plant, injection, client))
+        self._changes_over = can_change_over(plant, injection, client)
         self._served: dict[str, Shown] = {}
         self._awaits: Callable[[], bool] = lambda: False
         self._fault_at: Instant = 0
@@ -75,21 +76,30 @@ class Trial:
         world, clock = self._world, self._world.world
         world.start()
         scan = self._client.page_scan
-        clock.run(SETTLING + 2 * scan + self._plant.timing.send_timeout // 8)
+        clock.run(SETTLING + 20 * self._plant.round_trip + 2 * scan)
         primaries = {device.primary.name for device in self._plant.io_devices}
         if {s.unit for s in self._served.values()} != primaries:
-            raise SteadyStateError(f"{sorted(primaries)} did not all serve: {self._served}")
+            serving = ", ".join(f"{s.tag} by {s.unit}" for s in self._served.values() if s.good)
+            raise SteadyStateError(
+                f"the healthy plant is not served by its primary units (served: {serving or 'nothing'}): "
+                "look at time-outs shorter than a healthy answer takes"
+            )
         clock.run(clock.now + round(self._rng.random() * scan))
         self._fault_at = clock.now
         world.inject(self._injection)
         self._run_until(self._changed_over, longest_outage(self._plant))
         earliest = max(clock.now, self._fault_at + shortest_outage(self._plant, self._injection))
-        clock.run(earliest + round(self._rng.random() * longest_phase(self._plant)))
+        # A sum of waits, one per period: whatever the periods are, the repair falls evenly into each.
+        clock.run(earliest + sum(round(self._rng.random() * period) for period in phases(self._plant)))
         repair_at = self._repair_at = clock.now
         world.repair(self._injection)
         self._run_until(self._returned, longest_outage(self._plant))
         shown = [line for line in self._shown if line.tag in self._devices]
-        return measure(self._plant, self._injection, shown, self.notes, self._fault_at, repair_at)
+        return self._measure(shown, repair_at)
+
+    def _measure(self, shown: Sequence[Shown], repair_at: Instant | None) -> Measured:
+        fault_at = self._fault_at
+        return measure(self._plant, self._injection, self._client, shown, self.notes, fault_at, repair_at)
 
     def _run_until(self, done: Callable[[], bool], limit: Duration) -> None:
         clock = self._world.world
@@ -101,7 +111,7 @@ class Trial:
     def _changed_over(self) -> bool:
         if not self._changes_over:
             # Nothing to wait for but that the fault is found.
-            found = measure(self._plant, self._injection, (), self.notes, self._fault_at, None)
+            found = self._measure((), None)
             return found.detection is not None
         return all(
             (seen := self._served.get(device)) is not None
@@ -151,8 +161,10 @@ def trials(plant: Plant, injection: Injection, count: int, seed: int) -> Iterato
 
     Raises:
         SteadyStateError: The plant is not served by its primary units even when healthy.
-        ValueError: No client is left to measure at.
+        ValueError: There is nothing to strike, or no client is left to measure at.
     """
+    if injection.fault.is_device and struck_unit(plant, injection) is None:
+        raise ValueError(f"{injection.target} has no standby unit")
     client = measuring_client(plant, injection)
     if client is None:
         raise ValueError(f"every client is on the computer that {injection.target} runs on")
