@@ -104,7 +104,7 @@ def test_a_field_lan_with_the_standby_device_alone_is_noticed_only() -> None:
 
 
 def test_requests_and_device_on_one_lan_are_found_by_the_client_or_by_the_watch_timer() -> None:
-    """C: the client asks again by the other LAN after U + S, and waits P; or a probe found the unit before."""
+    """C: the client asks again by the other LAN after U + S and waits P, or a probe found it before."""
     both = with_addresses(plant("C", lans=2), "127.10.0.99", "127.11.0.99")
     found = lan(both, "LAN_A")
     assert found.changeover is not None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import pytest
 from changeover.core.machine import Frame
 from changeover.core.messages import Hello, Probe, ReadRequest, Welcome, WriteRequest
 from changeover.model.lan import Endpoint
+from changeover.model.moment import SECOND
 from changeover.protocol.frames import FrameDecoder, encode
 from changeover.runtime import transport
+from changeover.runtime.transport import forget_on_close, set_options
 from loopback import CountingClient, Project, World, make_project, until
 
 BIG = [f"T{n},UINT,{{device}},{40101 + n},,,,,,," for n in range(2000)]
@@ -281,3 +284,29 @@ def test_without_descriptors_a_listener_rests_and_comes_back(monkeypatch: pytest
         await asyncio.sleep(0)
 
     asyncio.run(story())
+
+
+def test_nothing_outlives_a_connection_in_the_kernel():
+    """A write that is reported as unknown must not reach its device later, over a newer one."""
+    for adopt in (set_options, lambda sock, _: forget_on_close(sock)):
+        with socket.socket() as sock:
+            adopt(sock, SECOND)
+            lingers = struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+            assert lingers == (1, 0)
+
+
+def test_a_closed_connection_drops_what_it_had_still_to_send():
+    """The peer takes nothing in; closing resets it at once instead of sending the rest later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        forget_on_close(client)
+        peer, _ = listener.accept()
+        with peer:
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    client.send(b"x" * 65536)
+            client.close()
+            with pytest.raises(ConnectionResetError):
+                while peer.recv(65536):
+                    pass

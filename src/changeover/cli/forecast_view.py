@@ -179,9 +179,7 @@ def _verdict(rows: Sequence[Forecast], target_s: float, missed: Sequence[Miss]) 
 def _and_lost(lost: int) -> str:
     if not lost:
         return ""
-    return (
-        f" {lost} {'fault leaves' if lost == 1 else 'faults leave'} no unit or server: no changeover at all."
-    )
+    return f" {lost} {'fault leaves' if lost == 1 else 'faults leave'} nothing to change over to."
 
 
 def _by_cause(missed: Sequence[Miss], target_s: float) -> list[str]:

@@ -161,9 +161,9 @@ def _other_outcome(row: Forecast, measured: list[Measured]) -> list[str]:
     moved = sum(one.changeover is not None for one in measured)
     if row.outcome is Outcome.LOST and moved:
         return [f"outcome: lost, but changed over in {moved} of {len(measured)} trials"]
-    shaken = sum(one.com is not None for one in measured)
+    shaken = sum(one.com is not None and one.com.last > 0 for one in measured)
     if row.outcome is Outcome.UNAFFECTED and shaken:
-        return [f"outcome: unaffected, but tags were taken in {shaken} of {len(measured)} trials"]
+        return [f"outcome: unaffected, but tags showed #COM in {shaken} of {len(measured)} trials"]
     return []
 
 

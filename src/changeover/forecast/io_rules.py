@@ -109,7 +109,12 @@ def standby_device_fault(plant: Plant, device: IoDevice) -> Forecast:
 
 
 def device_cases(
-    plant: Plant, fault: Fault, device: IoDevice, dead: frozenset[Unit], why_none: str
+    plant: Plant,
+    fault: Fault,
+    device: IoDevice,
+    dead: frozenset[Unit],
+    why_none: str,
+    affected: tuple[Client, ...] | None = None,
 ) -> list[Case]:
     """Cases of a device that falls silent or is closed, one per client.
 
@@ -119,6 +124,7 @@ def device_cases(
         device: The I/O device, which is the target too.
         dead: Its units that are struck, the primary among them.
         why_none: The reason to give where those are all of them.
+        affected: The clients to make cases for; None for all that reach the server.
 
     Returns:
         At least one case.
@@ -131,7 +137,7 @@ def device_cases(
     trips = _detection_trips(fault, device)
     detection = beside(total(_detection_by_server(plant, fault, device, clients)), round_trips(plant, trips))
     cases = []
-    for client in sorted(clients, key=lambda client: -client.page_scan):
+    for client in affected or clients:
         left = tuple(u for u in reach.units_left(plant, device, client, gone=frozenset()) if u not in dead)
         if not left:
             why = why_none if dead.issuperset(device.units) and len(device.units) > 1 else NO_STANDBY_LEFT

@@ -16,7 +16,6 @@ from changeover.forecast.detection import (
 )
 from changeover.forecast.io_pieces import (
     Case,
-    device_return,
     driver_parameter,
     first_request,
     offline_after,
@@ -55,28 +54,58 @@ def lan_fault(plant: Plant, lan: str) -> Forecast:
                 cases.append(Case(device, _session_lan_case(plant, lan, device, client, dead)))
             elif device.primary not in dead:
                 cases.append(Case(device, _lan_beside(plant, lan, device, client, dead)))
-        if device.primary in dead:
-            cases.extend(_field_cases(plant, lan, device, dead))
+        beside_it = tuple(
+            client
+            for client in reach.watchers(plant, computer)
+            if reach.way_in_use(plant, client, computer) != lan
+        )
+        if device.primary in dead and beside_it:
+            cases.extend(_field_cases(plant, lan, device, dead, beside_it))
     if not cases:
         why = "it carries no I/O data to a client"
         return Forecast(Function.IO_DATA, Fault.LAN_SILENT, lan, Outcome.UNAFFECTED, reason=why)
     row = worst_of(cases)
-    if row.outcome is Outcome.UNAFFECTED or row.return_ is None:
-        return row
-    # The last device is back when the last of their watch timers has ticked.
-    struck = [device for device in plant.io_devices if reach.unit_is_on(plant, device.primary, lan)]
-    if len(struck) > 1 and row.reason == _devices_gone(lan):
-        row = replace(row, return_=later(*(device_return(plant, device.primary) for device in struck)))
-    return row
+    back = _return_of_all(plant, lan, row) if row.outcome is Outcome.LOST else None
+    return row if back is None else replace(row, return_=back)
+
+
+def _return_of_all(plant: Plant, lan: str, row: Forecast) -> Distribution | None:
+    """Repair until the last of several devices is back; None where one wait brings them all back."""
+    if row.reason == _devices_gone(lan):
+        # The last device is back when the last of their watch timers has ticked.
+        ticks: dict[str, list[Distribution]] = {}
+        for device in plant.io_devices:
+            if reach.unit_is_on(plant, device.primary, lan):
+                tick = wait(to_seconds(device.primary.timing.watch_period))
+                ticks.setdefault(device.primary.io_server, []).append(tick)
+        return later(*(_heard(plant, later(*found)) for found in ticks.values()))
+    servers = {device.primary.io_server for device in plant.io_devices}
+    if not plant.policy.needs_heartbeat_to_switch or len(servers) < 2:
+        return None
+    # One tick brings all sessions back, but each server's heartbeat has a phase of its own.
+    retry = wait(to_seconds(plant.timing.client_retry))
+    heartbeats = later(*(_next_heartbeat(plant) for _ in servers))
+    return add(retry, heartbeats, return_connect(plant, Fault.LAN_SILENT))
+
+
+def _heard(plant: Plant, back: Distribution) -> Distribution:
+    """From a unit's return at its I/O server to the client: in A and B by the next heartbeat."""
+    return add(back, _next_heartbeat(plant), return_connect(plant, Fault.DEVICE_SILENT))
+
+
+def _next_heartbeat(plant: Plant) -> Distribution:
+    return wait(to_seconds(plant.timing.heartbeat)) if plant.policy.needs_heartbeat_to_switch else ZERO
 
 
 def _devices_gone(lan: str) -> str:
     return f"the devices of all units are on {lan}"
 
 
-def _field_cases(plant: Plant, lan: str, device: IoDevice, dead: frozenset[Unit]) -> list[Case]:
-    """The primary's device is on this LAN: to its I/O server that is device-silent."""
-    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, _devices_gone(lan))
+def _field_cases(
+    plant: Plant, lan: str, device: IoDevice, dead: frozenset[Unit], clients: tuple[Client, ...]
+) -> list[Case]:
+    """The primary's device is on this LAN, not the clients' way: to the I/O server that is device-silent."""
+    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, _devices_gone(lan), clients)
     return [
         replace(case, forecast=replace(case.forecast, fault=Fault.LAN_SILENT, target=lan)) for case in cases
     ]
@@ -150,10 +179,7 @@ def _return_with_session(plant: Plant, primary: Unit) -> Distribution:
     """The device is tried with its watch tick, or as soon as a client's session over the LAN is back."""
     ticks = (primary.timing.watch_period, plant.timing.client_retry)
     soonest = sooner(*(wait(to_seconds(period)) for period in ticks))
-    heartbeat: Distribution = ZERO
-    if plant.policy.needs_heartbeat_to_switch:
-        heartbeat = wait(to_seconds(plant.timing.heartbeat))
-    return add(soonest, return_connect(plant, Fault.SERVER_SILENT), heartbeat)
+    return _heard(plant, soonest)
 
 
 def _lan_beside(plant: Plant, lan: str, device: IoDevice, client: Client, dead: frozenset[Unit]) -> Forecast:

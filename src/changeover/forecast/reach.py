@@ -39,12 +39,13 @@ def struck_computer(fault: Fault, computer: str) -> str | None:
 
 
 def watchers(plant: Plant, computer: str, dead_computer: str | None = None) -> tuple[Client, ...]:
-    """Clients that reach a computer while all is well and do not die with `dead_computer`."""
-    return tuple(
+    """Clients that reach a computer while all is well and do not die with `dead_computer`, slowest first."""
+    found = (
         client
         for client in plant.clients
         if client.computer != dead_computer and plant.common_lans(client.computer, computer)
     )
+    return tuple(sorted(found, key=lambda client: -client.page_scan))
 
 
 def units_left(plant: Plant, device: IoDevice, client: Client, *, gone: frozenset[str]) -> tuple[Unit, ...]:
