@@ -212,3 +212,47 @@ def test_an_existing_output_folder_is_not_touched(tmp_path):
     assert done.returncode == 2
     assert "exists already" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_version_that_is_forecast_is_the_one_that_runs(tmp_path):
+    folder = project(tmp_path / "plant", SMALL_B, version="5.0")
+    drills = drill(folder, "--loopback", "--fault", "server-closed", "--version", "4.50")
+    assert failures(drills) == []
+    assert all(d["com_s"] > 0 for d in drills), "family B shows #COM until a heartbeat, family C would not"
+
+
+def test_a_device_without_a_standby_is_left_out_with_its_reason(tmp_path):
+    folder = project(tmp_path / "plant", SMALL_C)
+    plant = (folder / "plant.toml").read_text()
+    start = plant.index('[[io_device.unit]]\nio_server = "IOServer2"')
+    end = plant.index("\n\n", start)
+    (folder / "plant.toml").write_text(plant[:start] + plant[end:])
+    arguments = ("--loopback", "--json", "--fault", "standby-device-silent", "--out", tmp_path / "out")
+    done = subprocess.run(
+        command("drill", folder, *arguments), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["left_out"] == [["standby-device-silent PLC1", "it has no standby unit"]]
+
+
+def test_what_was_found_is_kept_when_the_product_ends_by_itself(tmp_path):
+    folder = project(tmp_path / "plant", SMALL_C)
+    out = tmp_path / "out"
+    arguments = ("drill", folder, "--loopback", "--fault", "server-frozen", "--repeat", "50", "--out", out)
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for printed in process.stdout:
+        if "PASS" in printed:
+            break
+    (client,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[-1:]
+    assert b"HMI1" in Path(f"/proc/{client}/cmdline").read_bytes()
+    os.kill(int(client), signal.SIGKILL)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, rest
+    assert "HMI1 ended by itself" in rest
+    records = json.loads((out / "drills.json").read_text())
+    assert records["drills"][0]["pass"]
+    assert any("ended early" in note and "HMI1" in note for note in records["notes"])
+    assert (out / "sheet.html").exists()
+    assert running_in(tmp_path) == []
