@@ -105,3 +105,17 @@ def test_known_content_amid_noise(
         entry = ini.get(section, name.upper())
         assert entry is not None
         assert (entry.value, entry.line) == (text, places[section, name])
+
+
+def test_a_byte_order_mark_before_cp1252_does_not_hide_the_first_section() -> None:
+    ini = parse_ini(b"\xef\xbb\xbf[LAN]\r\nSendTimeout=3000\r\nName=M\xfcller\r\n", "citect.ini")
+    entry = ini.get("LAN", "SendTimeout")
+    assert entry is not None
+    assert entry.value == "3000"
+
+
+def test_a_disabled_parameter_is_not_shadowed_by_the_one_before() -> None:
+    ini = parse_ini(b"[LAN]\nSendTimeout=2000\n!SendTimeout=9000\n", "citect.ini")
+    first, second = ini.entries
+    assert first.is_effective
+    assert (second.disabled, second.shadowed) == (True, False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from changeover.forecast.result import Forecast, Outcome
-from changeover.forecast.rules import forecast_one
+from changeover.forecast.rules import forecast_one, targets
 from changeover.model.lan import Endpoint
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import Plant
@@ -115,3 +115,10 @@ def test_requests_and_device_on_one_lan_are_found_by_the_client_or_by_the_watch_
     b = lan(with_addresses(plant("B", lans=2), "127.10.0.99", "127.11.0.99"), "LAN_A")
     assert b.changeover is not None
     assert b.changeover.maximum == pytest.approx(1.0 + 0.25 + 3 + 1.0 + 3 + 0.02)
+
+
+def test_client_lans_come_first_whatever_the_file_says() -> None:
+    there = plant("C", lans=2)
+    turned = replace(there, lans=tuple(reversed(there.lans)))
+    assert [lan.name for lan in turned.lans] == ["FIELD", "LAN_B", "LAN_A"]
+    assert targets(turned, Function.IO_DATA, Fault.LAN_SILENT) == ("LAN_B", "LAN_A", "FIELD")

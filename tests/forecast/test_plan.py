@@ -42,10 +42,10 @@ def test_the_value_needed_meets_the_target_and_the_next_one_does_not() -> None:
 
 
 def test_one_parameter_alone_may_not_do() -> None:
-    """A's defaults: T + H = 8 + 30 s. Without H, T alone is above 5 s already."""
+    """A's defaults: T + H = 8 + 30 s. With H at its least (50 ms), T alone is above 5 s already."""
     found = missed(seed_configurations()["A defaults"], 5.0, "io-data", "device-silent")
     assert (found.parameter, found.enough, found.needed) == ("[IOSERVER]HeartTime", False, None)
-    assert found.remaining_s == pytest.approx(8.25, abs=0.01)
+    assert found.remaining_s == pytest.approx(8.30, abs=0.01)
     assert found.next_parameter == "[LAN]TimeOut"
 
 

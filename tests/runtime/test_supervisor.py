@@ -49,9 +49,9 @@ def test_restarts_wait_longer_each_time_up_to_the_limit(monkeypatch: pytest.Monk
         if len(lines) == 5:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    assert asyncio.run(Supervisor([job("A", "raise SystemExit(1)")], True, say).run()) == 0
+    assert asyncio.run(Supervisor([job("A", "raise SystemExit(3)")], True, say).run()) == 0
     delays = ["0.01", "0.02", "0.04", "0.04", "0.04"]
-    assert lines == [f"A ended with status 1, starts again in {delay} s" for delay in delays]
+    assert lines == [f"A ended with status 3, starts again in {delay} s" for delay in delays]
 
 
 def test_a_long_life_makes_the_next_restart_quick_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +64,8 @@ def test_a_long_life_makes_the_next_restart_quick_again(monkeypatch: pytest.Monk
         if len(lines) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    asyncio.run(Supervisor([job("A", "raise SystemExit(1)")], True, say).run())
-    assert lines == ["A ended with status 1, starts again in 0.01 s"] * 3
+    asyncio.run(Supervisor([job("A", "raise SystemExit(3)")], True, say).run())
+    assert lines == ["A ended with status 3, starts again in 0.01 s"] * 3
 
 
 def test_a_process_that_will_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,3 +112,11 @@ def test_endless_lines_are_passed_on_in_pieces() -> None:
     assert said[-1] == "last"
     assert status == 1
     assert lines[-1] == "A ended with status 0"
+
+
+def test_a_process_that_cannot_even_start_ends_them_all() -> None:
+    waits = "import time; print('up', flush=True); time.sleep(60)"
+    fails = "import time; time.sleep(0.3); raise SystemExit(1)"
+    status, lines = supervise([job("A", waits), job("B", fails)], restart=True)
+    assert status == 1
+    assert lines == ["A: up", "B could not start, so everything stops"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import sys
+from typing import Any
 
 import click
 
@@ -37,6 +41,19 @@ class Verbs(click.Group):
         command = importlib.import_module(f"changeover.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, and end in words where standard output takes nothing more."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Not every terminal can show a dash or a triangle.
+            sys.stdout.reconfigure(errors="replace")
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            print(f"changeover: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+            # Nothing more goes to it: what is left in its buffer would fail once again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(1) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help without importing every verb."""

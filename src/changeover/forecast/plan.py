@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from changeover.config.parameters import PARAMETERS
 from changeover.forecast.detection import (
     HEARTBEAT,
     PAGE_SCAN,
@@ -24,7 +25,8 @@ from changeover.model.plant import Plant, Timing
 
 _DRIVER = "Timeout, Retry"
 _ROUNDING_S = 1e-9
-_LEAST = 1
+_LEAST = {str(row): int(row.minimum) for row in PARAMETERS} | {PAGE_SCAN: 10}
+"""The least value that a project may give, by parameter; 1 for the others (of drivers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def first_change(plant: Plant, row: Forecast) -> Change | None:
     knob = _knob(plant, row, parameter)
     if knob is None:
         return None
-    lower = max(_LEAST, knob.now // 2)
+    lower = max(_least(parameter), knob.now // 2)
     return Change(parameter, knob.now, lower, _longest(_again(knob.set_to(lower), row)))
 
 
@@ -116,10 +118,10 @@ def _miss(plant: Plant, row: Forecast, target_s: float) -> Miss:
     if knob is None:
         rest = _longest(row)
         return Miss(row, rest, parameter, None, False, None, rest, None)
-    least = _again(knob.set_to(_LEAST), row)
+    least = _again(knob.set_to(_least(parameter)), row)
     remaining = _longest(least)
     enough = remaining <= target_s + _ROUNDING_S
-    needed = _largest(knob, row, target_s) if enough else None
+    needed = _largest(knob, _least(parameter), row, target_s) if enough else None
     following = None if enough else holder(least)[0]
     return Miss(row, _longest(row), parameter, knob.now, enough, needed, remaining, following)
 
@@ -205,9 +207,13 @@ def _longest(row: Forecast) -> float:
     return row.changeover.maximum if row.changeover is not None else 0.0
 
 
-def _largest(knob: _Knob, row: Forecast, target_s: float) -> int:
+def _least(parameter: str) -> int:
+    return _LEAST.get(parameter, 1)
+
+
+def _largest(knob: _Knob, least: int, row: Forecast, target_s: float) -> int:
     """The largest value that meets the target, by bisection: no changeover shortens as a parameter grows."""
-    low, high = _LEAST, knob.now
+    low, high = least, knob.now
     while high - low > 1:
         middle = (low + high) // 2
         if _longest(_again(knob.set_to(middle), row)) <= target_s + _ROUNDING_S:

@@ -14,6 +14,8 @@ RESTART_DELAY_SECONDS_MAX = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long before it ended is restarted with the shortest delay."""
 STOP_SECONDS = 5.0
+COULD_NOT_START = 1
+"""Exit status of a process that found at its start that it cannot run."""
 LINE_BYTES_MAX = 65536
 """A longer line of a process is passed on in pieces."""
 _PR_SET_PDEATHSIG = 1
@@ -43,7 +45,7 @@ def end_with_parent() -> None:
 
 
 class Supervisor:
-    """Keeps a set of processes.
+    """Keeps a set of processes; one that cannot even start the first time ends them all.
 
     Args:
         jobs: The processes, in the order of their start.
@@ -57,6 +59,7 @@ class Supervisor:
         self._say = say
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
+        self._gave_up = False
         self.status = 0
 
     async def run(self) -> int:
@@ -72,7 +75,7 @@ class Supervisor:
         waiting = loop.create_task(self._stopping.wait())
         everyone = asyncio.gather(*keepers)
         await asyncio.wait((waiting, everyone), return_when=asyncio.FIRST_COMPLETED)
-        asked = self._stopping.is_set()
+        asked = self._stopping.is_set() and not self._gave_up
         self._stopping.set()
         await self._stop_all(everyone)
         await waiting
@@ -80,6 +83,7 @@ class Supervisor:
 
     async def _keep(self, job: Job) -> None:
         delay = RESTART_DELAY_SECONDS_MIN
+        first = True
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             started = loop.time()
@@ -91,6 +95,13 @@ class Supervisor:
             if not self._restart:
                 self._say(f"{job.name} {how}")
                 return
+            if first and status == COULD_NOT_START:
+                # An address that is taken, a setting that is wrong: trying again does not mend it.
+                self._say(f"{job.name} could not start, so everything stops")
+                self._gave_up = True
+                self._stopping.set()
+                return
+            first = False
             if loop.time() - started >= STEADY_SECONDS:
                 delay = RESTART_DELAY_SECONDS_MIN
             self._say(f"{job.name} {how}, starts again in {delay:g} s")
