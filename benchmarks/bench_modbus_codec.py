@@ -11,7 +11,7 @@ for the round trip count as well and the rates are a lower bound of what the cli
 pymodbus's client keeps one request in flight, it has no other way; ours is shown with one too. `decoded` adds
 what pymodbus does as well, from bytes to numbers: ours to scaled float64.
 
-    python benchmarks/modbus_codec.py [--rounds 5] [--seconds 1] [--json]
+    python benchmarks/bench_modbus_codec.py [--rounds 5] [--seconds 1] [--json]
 """
 
 from __future__ import annotations
