@@ -49,11 +49,10 @@ def main() -> None:
                     for _ in trials(plant, Injection(fault, target), options.trials, seed=1):
                         pass
                     each = (time.perf_counter() - start) / options.trials * 1000
+                    name = f"{values:9} {family} {fault.value:22}"
                     results.append({"values": values, "family": family, "fault": fault.value, "ms": each})
                     if not options.json:
-                        print(
-                            f"{values:9} {family} {fault.value:22} {each:6.2f} ms a trial, 1,000 in {each:.1f} s"
-                        )
+                        print(f"{name} {each:6.2f} ms a trial, 1,000 in {each:.1f} s")
     if options.json:
         print(json.dumps(results, indent=1))
 
