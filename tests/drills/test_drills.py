@@ -155,12 +155,16 @@ def test_nobody_is_left_behind(tmp_path, number):
         text=True,
     )
     give_up = time.monotonic() + 60
-    while len(running_in(out)) < 3 and time.monotonic() < give_up:
-        time.sleep(0.05)
-    assert len(running_in(out)) >= 3, "two servers and a client"
-    time.sleep(2)
-    process.send_signal(number)
-    printed, _ = process.communicate(timeout=30)
+    try:
+        while len(running_in(out)) < 3 and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert len(running_in(out)) >= 3, "two servers and a client"
+        time.sleep(2)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
     if number is not signal.SIGKILL:
         assert process.returncode == 130, printed
         assert "interrupted" in printed

@@ -102,8 +102,12 @@ def may_build_lab(quiet: bool) -> bool:
 
 
 def end_in_good_order() -> None:
-    """Let SIGTERM end the drills as Ctrl-C does: everything is cleaned up, what was done is kept."""
+    """Let SIGTERM end the drills as Ctrl-C does: everything is cleaned up, what was done is kept.
+
+    SIGINT too, for a drill that was started in the background: a shell lets it ignore SIGINT there.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(number: int, frame: object) -> None:
