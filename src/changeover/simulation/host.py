@@ -145,8 +145,11 @@ class Host:
 
     # --- the machine ---
 
-    def _on_timer(self, life: int) -> None:
+    def _on_timer(self, life: int, armed: Instant | None = None) -> None:
         if life != self._life or not self.alive or self.frozen:
+            return
+        if armed is not None and armed != self._armed:
+            # An earlier deadline came up since, and has armed anew.
             return
         now = self._world.now
         self._armed = None
@@ -160,7 +163,7 @@ class Host:
         deadline = self.machine.next_deadline()
         if deadline is not None and (self._armed is None or deadline < self._armed):
             self._armed = deadline
-            self._world.at(deadline, self._on_timer, self._life)
+            self._world.at(deadline, self._on_timer, self._life, deadline)
 
     def _carry_out(self, effects: Effects) -> None:
         for effect in effects:

@@ -89,8 +89,7 @@ class Trial:
         world.inject(self._injection)
         self._run_until(self._changed_over, longest_outage(self._plant))
         earliest = max(clock.now, self._fault_at + shortest_outage(self._plant, self._injection))
-        # A sum of waits, one per period: whatever the periods are, the repair falls evenly into each.
-        clock.run(earliest + sum(round(self._rng.random() * period) for period in phases(self._plant)))
+        clock.run(earliest + sum(round(self._rng.random() * period) for period in self._tied_phases()))
         repair_at = self._repair_at = clock.now
         world.repair(self._injection)
         self._run_until(self._returned, longest_outage(self._plant))
@@ -100,6 +99,18 @@ class Trial:
     def _measure(self, shown: Sequence[Shown], repair_at: Instant | None) -> Measured:
         fault_at = self._fault_at
         return measure(self._plant, self._injection, self._client, shown, self.notes, fault_at, repair_at)
+
+    def _tied_phases(self) -> tuple[Duration, ...]:
+        """Periods whose phase the trial so far has tied to the present instant: waited out at random.
+
+        Watch timers and heartbeats have phases of their own anew in each trial, evenly spread at any instant.
+        But a client's retry tick counts from its loss, and in A and B a device's changeover ends at a
+        heartbeat of the very server whose next one the return waits for.
+        """
+        timing = self._plant.timing
+        if self._injection.fault.is_device and self._plant.policy.needs_heartbeat_to_switch:
+            return timing.client_retry, timing.heartbeat
+        return (timing.client_retry,)
 
     def _run_until(self, done: Callable[[], bool], limit: Duration) -> None:
         clock = self._world.world
