@@ -97,8 +97,8 @@ def _read_tags(
     except UnreadableFileError as error:
         findings.problems.append(error.diagnostic)
         return ()
-    if read is None:
-        # Without a plant every tag's unit would be unknown: hundreds of lines about one broken plant.toml.
+    if read is None or not read.devices:
+        # Without devices every tag's unit would be unknown: hundreds of lines about one broken plant.toml.
         return ()
     return read_tags(data, str(path), read.devices, check_address, findings)
 
