@@ -189,7 +189,7 @@ def test_a_write_to_a_server_that_freezes_is_unknown(tmp_path: Path) -> None:
 def screen_text(client: WatchedClient, height: int | None = None, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(screen(client, time.time_ns(), height))
-    text = console.file.getvalue()  # type: ignore[attr-defined]  it is a StringIO
+    text = console.file.getvalue()
     assert isinstance(text, str)
     return text
 

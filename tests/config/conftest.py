@@ -36,7 +36,7 @@ class Folder:
         return hits[occurrence - 1]
 
     def load(self, **options: object) -> Project:
-        return load_project(self.path, **options)  # type: ignore[arg-type]
+        return load_project(self.path, **options)
 
     def problems(self, **options: object) -> list[str]:
         """Diagnostics without the folder, such as `plant.toml:3: plant.version: …`."""

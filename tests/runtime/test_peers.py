@@ -55,7 +55,7 @@ class RawPeer:
 
     def say(self, message: object) -> None:
         self._seq += 1
-        self.send(encode(Frame(self._seq, ALL_OF_IT, message)))  # type: ignore[arg-type]  what no peer may say, too
+        self.send(encode(Frame(self._seq, ALL_OF_IT, message)))  # what no peer may say, too
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -269,7 +269,7 @@ def test_without_descriptors_a_listener_rests_and_comes_back(monkeypatch: pytest
         listener.open()
         exhausted = Exhausted(listener._sockets[0])
         asyncio.get_running_loop().remove_reader(listener._sockets[0])
-        listener._sockets[0] = exhausted  # type: ignore[assignment]  quacks enough
+        listener._sockets[0] = exhausted  # quacks enough
         asyncio.get_running_loop().add_reader(exhausted, listener._accept, exhausted)
         peer = socket.socket()
         peer.setblocking(False)
