@@ -33,7 +33,7 @@ class LinesClient(WatchedClient):
         self._links: dict[str, str] = {}
 
     def on_shown(self, device: str, positions: Sequence[int]) -> None:
-        """Print the tags that look different now."""
+        """Print the tags that look different now; with `--once` each tag only the first time."""
         tags, image = self.places[device], self.image.devices[device]
         lines = []
         for position in positions:
@@ -41,6 +41,8 @@ class LinesClient(WatchedClient):
             if tag is None:
                 continue
             shown, before = image.at(position), self._printed.get(tag.name)
+            if before is not None and self.wanted.once:
+                continue
             if before is None or _looks(shown) != _looks(before):
                 self._printed[tag.name] = shown
                 lines.append(self._value_json(tag, shown) if self._as_json else self._value_line(tag, shown))
