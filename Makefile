@@ -50,7 +50,7 @@ unit: setup ## pytest
 	@printf '\n== tests (pytest)\n'
 	@$(BIN)/pytest $(ARGS)
 
-sweep: setup ## the long seeded sweep of the simulation: 5000 random fault histories (about 8 minutes)
+sweep: setup ## the long seeded sweep of the simulation: 5000 random fault histories (a few minutes)
 	CHANGEOVER_SWEEP=5000 $(BIN)/pytest -q tests/simulation
 
 drills: setup ## the long drills: every I/O fault of families A, B and C, 10 times each (40 minutes)
