@@ -1,0 +1,1 @@
+"""Archives on disk: trend samples, the alarm journal, finished report runs."""
