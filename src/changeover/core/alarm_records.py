@@ -111,3 +111,33 @@ class JournalRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     where: str = ""
     comment: str = ""
     until_utc: int = 0
+
+
+class AlarmAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an operator does to alarms.
+
+    Attributes:
+        action: Identity, unique in the plant for ever; whoever gets it a second time does nothing.
+        event: ACKNOWLEDGED, DISABLED, ENABLED, SHELVED, UNSHELVED or COMMENT.
+        utc: When the operator gave it.
+        who: The operator.
+        where: The client that the operator sat at.
+        tags: These alarms; empty where one of the next three says which.
+        category: Every alarm of this category, -1 for no choice by category.
+        area: Every alarm of this area, -1 for no choice by area.
+        everything: Every alarm.
+        comment: Goes to the journal with it.
+        until_utc: Of SHELVED, when it ends by itself.
+    """
+
+    action: str
+    event: AlarmEvent
+    utc: int
+    who: str
+    where: str
+    tags: tuple[str, ...] = ()
+    category: int = -1
+    area: int = -1
+    everything: bool = False
+    comment: str = ""
+    until_utc: int = 0
