@@ -49,7 +49,6 @@ from changeover.core.messages import (
     Answer,
     Heartbeat,
     Hello,
-    Message,
     Probe,
     ReadRequest,
     UnitState,
@@ -59,7 +58,9 @@ from changeover.core.messages import (
     WriteRequest,
     WriteResult,
 )
+from changeover.core.peers import Peer, Peers
 from changeover.core.session import Session
+from changeover.core.sleep import SleepWatch
 from changeover.core.trace import TraceKind
 from changeover.model.device import Unit
 from changeover.model.moment import MILLISECOND, Duration, Instant
@@ -70,7 +71,6 @@ UNIT_IS_OFFLINE = "unit offline"
 TOO_MANY_PENDING = "too many pending requests on this session"
 PENDING_MAX = 1000
 """Requests and writes that one session may have pending."""
-PULSES_PER_TIMEOUT = 4
 
 _STATUS = {
     ChannelState.STARTING: UnitStatus.STARTING,
@@ -106,14 +106,13 @@ class _Write(NamedTuple):
     unit: str
 
 
-class _Peer:
+class _Peer(Peer):
     """One client's session and the tag lists that it gave."""
 
-    __slots__ = ("greeted", "lists", "session", "waiting")
+    __slots__ = ("lists", "waiting")
 
     def __init__(self, session: Session) -> None:
-        self.session = session
-        self.greeted = False
+        super().__init__(session)
         self.lists: dict[str, tuple[tuple[str, ...], tuple[Block, ...]]] = {}
         self.waiting: dict[_Read | _Write, str] = {}
 
@@ -148,11 +147,10 @@ class IoServer:
         self._planner = planner
         self._rng = rng
         self._deadlines = Deadlines()
-        self._peers: dict[SessionId, _Peer] = {}
+        self._peers = Peers(timing.send_timeout, self._deadlines, _Peer, self._on_dropped)
         self._tickets = 0
-        self._last_seen: Instant | None = None
         shortest = min([timing.send_timeout, *(unit.timing.timeout for unit in units)])
-        self._pulse = max(shortest // PULSES_PER_TIMEOUT, MILLISECOND)
+        self._sleep = SleepWatch(shortest, self._deadlines)
         self._acknowledgement_delay = acknowledgement_delay
         self._settled: set[str] = set()
         self.channels = {
@@ -196,8 +194,7 @@ class IoServer:
     # --- handlers ---
 
     def _on_start(self, _: Start, now: Instant) -> Effects:
-        self._last_seen = now
-        self._arm_pulse(now)
+        self._sleep.start(now)
         if self._policy.needs_heartbeat_to_switch:
             self._deadlines.set(("heartbeat", ""), now + self._phase(self._timing.heartbeat))
         effects: list[Effect] = []
@@ -207,9 +204,7 @@ class IoServer:
         return tuple(effects)
 
     def _on_accepted(self, stimulus: Accepted, now: Instant) -> Effects:
-        peer = _Peer(Session(stimulus.session, self._timing.send_timeout))
-        self._peers[stimulus.session] = peer
-        self._deadlines.set(("greeting", stimulus.session), now + self._timing.send_timeout)
+        self._peers.accept(stimulus.session, now)
         return ()
 
     def _on_frame(self, stimulus: FrameArrived, now: Instant) -> Effects:
@@ -228,12 +223,12 @@ class IoServer:
         if isinstance(message, WriteRequest):
             return (*acknowledgement, *self._on_write(peer, message, now))
         if isinstance(message, Hello):
-            return (*acknowledgement, *self._on_hello(peer, now))
+            return (*acknowledgement, *self._on_hello(peer, message, now))
         assert message is None or isinstance(message, Probe), f"a client sent {message}"
         return acknowledgement
 
     def _on_closed(self, stimulus: Closed, now: Instant) -> Effects:
-        self._drop(stimulus.session)
+        self._peers.drop(stimulus.session)
         return ()
 
     def _on_device(self, stimulus: DeviceConnected | DeviceClosed | DeviceAnswered, now: Instant) -> Effects:
@@ -244,25 +239,21 @@ class IoServer:
             assert isinstance(owner, str)
             return self._carry_out(owner, self.channels[owner].handle_timer(purpose, at, now), now)
         if purpose == "pulse":
-            self._arm_pulse(now)
+            self._sleep.beat(now)
             return ()
         if purpose == "heartbeat":
             self._deadlines.set(("heartbeat", ""), next_tick(at, self._timing.heartbeat, now))
-            return self._tell_all(Heartbeat(self.statuses()), now)
+            return self._peers.tell_all(Heartbeat(self.statuses()), now)
         assert isinstance(owner, int)
         if purpose == "acknowledgement":
             return self._peers[owner].session.acknowledge()
-        if purpose == "greeting":
-            self._drop(owner)
-            return (CloseConnection(owner),)
-        return self._on_silence(owner, now)
+        return self._peers.on_timer(purpose, owner, now)
 
     # --- clients ---
 
-    def _on_hello(self, peer: _Peer, now: Instant) -> Effects:
-        peer.greeted = True
-        self._deadlines.clear(("greeting", peer.session.id))
-        effects = [self._tell(peer, Welcome(self.name, self.statuses()), now)]
+    def _on_hello(self, peer: _Peer, hello: Hello, now: Instant) -> Effects:
+        self._peers.greet(peer, hello.client)
+        effects = [self._peers.tell(peer, Welcome(self.name, self.statuses()), now)]
         # A client that comes back is news of the network: units that are offline are tried at once.
         for name, channel in self.channels.items():
             effects.extend(self._carry_out(name, channel.try_now(now), now))
@@ -293,52 +284,23 @@ class IoServer:
         channel = self.channels.get(request.unit)
         if channel is None or not channel.serves:
             why = "no such unit here" if channel is None else UNIT_IS_OFFLINE
-            return (self._tell(peer, WriteResult(request.command, WriteOutcome.REFUSED, why), now),)
+            return (self._peers.tell(peer, WriteResult(request.command, WriteOutcome.REFUSED, why), now),)
         blocks = self._planner.write_blocks(request.unit, request.tag, request.value)
         if not isinstance(blocks, str) and len(peer.waiting) >= PENDING_MAX:
             blocks = TOO_MANY_PENDING
         if isinstance(blocks, str):
-            return (self._tell(peer, WriteResult(request.command, WriteOutcome.REFUSED, blocks), now),)
+            return (self._peers.tell(peer, WriteResult(request.command, WriteOutcome.REFUSED, blocks), now),)
         waiter = _Write(peer.session.id, request.command, request.unit)
         peer.waiting[waiter] = request.unit
         return self._carry_out(request.unit, channel.request(blocks, waiter, now), now)
 
-    def _on_silence(self, ident: SessionId, now: Instant) -> Effects:
-        peer = self._peers.get(ident)
-        deadline = peer.session.deadline if peer else None
-        if deadline is None:
-            return ()
-        if deadline > now:
-            self._deadlines.set(("silence", ident), deadline)
-            return ()
-        self._drop(ident)
-        return (CloseConnection(ident),)
-
-    def _drop(self, ident: SessionId) -> None:
-        peer = self._peers.pop(ident, None)
-        if peer is None:
-            return
-        peer.session.become_lost()
+    def _on_dropped(self, peer: _Peer) -> None:
+        self._deadlines.clear(("acknowledgement", peer.session.id))
         for waiter, unit in peer.waiting.items():
             self.channels[unit].forget(waiter)
-        for purpose in ("silence", "greeting", "acknowledgement"):
-            self._deadlines.clear((purpose, ident))
-
-    def _tell(self, peer: _Peer, message: Message, now: Instant) -> Effect:
-        effect = peer.session.send(message, now)
-        self._watch_silence(peer)
-        return effect
-
-    def _tell_all(self, message: Message, now: Instant) -> Effects:
-        return tuple(self._tell(peer, message, now) for peer in self._peers.values() if peer.greeted)
 
     def _fail(self, peer: _Peer, request: int, unit: str, why: str, now: Instant) -> Effect:
-        return self._tell(peer, Answer(request, unit, why), now)
-
-    def _watch_silence(self, peer: _Peer) -> None:
-        deadline = peer.session.deadline
-        if deadline is not None and self._deadlines.get(("silence", peer.session.id)) is None:
-            self._deadlines.set(("silence", peer.session.id), deadline)
+        return self._peers.tell(peer, Answer(request, unit, why), now)
 
     # --- units ---
 
@@ -363,9 +325,8 @@ class IoServer:
         del peer.waiting[waiter]
         if isinstance(waiter, _Write):
             outcome = WriteOutcome.REFUSED if step.refused else WriteOutcome.DONE
-            return (self._tell(peer, WriteResult(waiter.command, outcome, step.refused), now),)
-        frame = peer.session.frame(Answer(waiter.request, waiter.unit), now)
-        self._watch_silence(peer)
+            return (self._peers.tell(peer, WriteResult(waiter.command, outcome, step.refused), now),)
+        frame = self._peers.frame(peer, Answer(waiter.request, waiter.unit), now)
         return (SendAnswer(waiter.session, frame, peer.lists[waiter.unit][0], waiter.full),)
 
     def _on_online(self, unit: str, now: Instant) -> Effects:
@@ -383,7 +344,7 @@ class IoServer:
                 if isinstance(waiter, _Write):
                     outcome = WriteOutcome.UNKNOWN if sent else WriteOutcome.REFUSED
                     result = WriteResult(waiter.command, outcome, UNIT_IS_OFFLINE)
-                    effects.append(self._tell(peer, result, now))
+                    effects.append(self._peers.tell(peer, result, now))
                 elif self._policy.announce_at_once:
                     effects.append(self._fail(peer, waiter.request, unit, UNIT_IS_OFFLINE, now))
         return tuple(effects)
@@ -395,28 +356,20 @@ class IoServer:
         self._settled.add(unit)
         if not first_news and not self._policy.announce_at_once:
             return ()
-        return self._tell_all(UnitState(unit, status), now)
+        return self._peers.tell_all(UnitState(unit, status), now)
 
     # --- sleep ---
 
     def _wake(self, now: Instant) -> Effects:
         """What a sleep since the last call means; nothing when there was none."""
-        slept = now - self._last_seen if self._last_seen is not None else 0
-        self._last_seen = now
-        if slept < 2 * self._pulse:
+        slept = self._sleep.slept(now)
+        if not slept:
             return ()
         for channel in self.channels.values():
             channel.excuse(now)
         if slept < self._timing.send_timeout:
             return ()
-        effects: list[Effect] = [Note(TraceKind.WOKE_LATE, self.name), ResetListener()]
-        for ident in tuple(self._peers):
-            self._drop(ident)
-            effects.append(CloseConnection(ident))
-        return tuple(effects)
-
-    def _arm_pulse(self, now: Instant) -> None:
-        self._deadlines.set(("pulse", ""), now + self._pulse)
+        return (Note(TraceKind.WOKE_LATE, self.name), ResetListener(), *self._peers.drop_all())
 
     def _phase(self, period: int) -> int:
         return round(self._rng.random() * period)

@@ -12,6 +12,10 @@ The first attempt starts at once. After a loss, or a first attempt that failed, 
 [LAN]ClientRetryTime runs freely, and each of its ticks starts an attempt anew (I6: a return waits
 U(0, ClientRetryTime)); an attempt still unanswered after min(SendTimeout, ClientRetryTime) is dropped.
 
+A link without a retry period waits until its owner calls `connect`: that is how a search tries one way after
+the other. There a host that cannot be reached counts as a silent one: the attempt ends SendTimeout after its
+start (T3), and only a refusal ends it at once.
+
 The owner hears only of outcomes: `LinkOpened`, `LinkLost`, `AttemptFailed` and `Delivered`.
 """
 
@@ -77,14 +81,23 @@ Step: TypeAlias = Effect | Outcome
 
 
 class Link:
-    """One way to one server. Timers live in the owner's table as (`retry` | `attempt` | `silence`, way)."""
+    """One way to one server. Timers live in the owner's table as (`retry` | `attempt` | `silence`, way).
+
+    Args:
+        way: The way.
+        client: Our name, for the greeting.
+        send_timeout: S.
+        retry_period: [LAN]ClientRetryTime; None where the owner alone starts attempts.
+        deadlines: The owner's timers.
+        next_session: Numbers attempts.
+    """
 
     def __init__(
         self,
         way: Way,
         client: str,
         send_timeout: Duration,
-        retry_period: Duration,
+        retry_period: Duration | None,
         deadlines: Deadlines,
         next_session: Callable[[], SessionId],
     ) -> None:
@@ -108,6 +121,17 @@ class Link:
         """Begin the first attempt."""
         return self._become_connecting(now)
 
+    def connect(self, now: Instant) -> tuple[Step, ...]:
+        """Begin an attempt now; one that is under way gives way to it."""
+        return self._on_retry(now)
+
+    def close(self, now: Instant) -> tuple[Effect, ...]:
+        """Let go of the connection or the attempt; the owner hears nothing of it."""
+        if self.state is LinkState.WAITING:
+            return ()
+        self._become_waiting(now)
+        return (CloseConnection(self._session_id),)
+
     def handle(
         self, stimulus: Connected | ConnectFailed | FrameArrived | Closed, now: Instant
     ) -> tuple[Step, ...]:
@@ -117,6 +141,7 @@ class Link:
     def handle_timer(self, timer: str, at: Instant, now: Instant) -> tuple[Step, ...]:
         """Act on one of this link's timers, which was due at `at`."""
         if timer == "retry":
+            assert self._retry_period is not None
             self._deadlines.set(("retry", self.way), next_tick(at, self._retry_period, now))
             return self._on_retry(now)
         if timer == "attempt":
@@ -152,7 +177,10 @@ class Link:
     def _become_connecting(self, now: Instant) -> tuple[Step, ...]:
         self.state = LinkState.CONNECTING
         self._session_id = self._next_session()
-        self._deadlines.set(("attempt", self.way), now + min(self._send_timeout, self._retry_period))
+        patience = self._send_timeout
+        if self._retry_period is not None:
+            patience = min(patience, self._retry_period)
+        self._deadlines.set(("attempt", self.way), now + patience)
         return (OpenConnection(self._session_id, self.way),)
 
     def _become_greeting(self, now: Instant) -> tuple[Step, ...]:
@@ -177,7 +205,7 @@ class Link:
             self.session = None
         for timer in ("attempt", "silence"):
             self._deadlines.clear((timer, self.way))
-        if self._deadlines.get(("retry", self.way)) is None:
+        if self._retry_period is not None and self._deadlines.get(("retry", self.way)) is None:
             self._deadlines.set(("retry", self.way), now + self._retry_period)
         return () if was_open else (AttemptFailed(),)
 
@@ -186,7 +214,10 @@ class Link:
     def _on_connected(self, _: Connected, now: Instant) -> tuple[Step, ...]:
         return self._become_greeting(now)
 
-    def _on_connect_failed(self, _: ConnectFailed, now: Instant) -> tuple[Step, ...]:
+    def _on_connect_failed(self, stimulus: ConnectFailed | Closed, now: Instant) -> tuple[Step, ...]:
+        unreachable = isinstance(stimulus, ConnectFailed) and not stimulus.refused
+        if unreachable and self._retry_period is None:
+            return ()
         return self._become_waiting(now)
 
     def _on_greeting_closed(self, _: Closed, now: Instant) -> tuple[Step, ...]:

@@ -59,9 +59,10 @@ class Connected(msgspec.Struct, frozen=True, gc=False):
 
 
 class ConnectFailed(msgspec.Struct, frozen=True, gc=False):
-    """A connection that the machine asked for was refused or found no route."""
+    """A connection that the machine asked for was refused, or found no route: then `refused` is false."""
 
     session: SessionId
+    refused: bool = True
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

@@ -177,9 +177,9 @@ class Connector:
             await asyncio.get_running_loop().create_connection(
                 lambda: connection, server.host, server.port, local_addr=(own_address, 0)
             )
-        except OSError:
+        except OSError as error:
             self._forget(session)
-            self._feed(ConnectFailed(session))
+            self._feed(ConnectFailed(session, refused=isinstance(error, ConnectionError)))
         finally:
             self._attempts.pop(session, None)
 
