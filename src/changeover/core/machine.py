@@ -13,8 +13,12 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from changeover.core.alarm_records import AlarmAction, AlarmState, JournalRecord
 from changeover.core.messages import Columns, Message
+from changeover.core.report_records import RunRecord
+from changeover.core.task_messages import Fetch, News, Query
 from changeover.core.trace import TraceKind
+from changeover.core.trend_records import Covered, Samples
 from changeover.model.moment import Instant
 from changeover.model.plant import Way
 
@@ -126,6 +130,97 @@ class WriteTag(msgspec.Struct, frozen=True):
     value: float | str
 
 
+class AskServer(msgspec.Struct, frozen=True):
+    """A page wants something of the server's archive; a changeover on the way does no harm.
+
+    Attributes:
+        command: Number of the question, from the host's counter.
+        body: The question as the server's host understands it.
+    """
+
+    command: int
+    body: bytes
+
+
+class ActOnAlarms(msgspec.Struct, frozen=True):
+    """An operator acts on alarms.
+
+    Attributes:
+        command: Number of the command, from the host's counter.
+        action: What to do.
+    """
+
+    command: int
+    action: AlarmAction
+
+
+class GiveUp(msgspec.Struct, frozen=True, gc=False):
+    """Nobody waits for the end of a question or command any longer."""
+
+    command: int
+
+
+class WallClock(msgspec.Struct, frozen=True, gc=False):
+    """What the wall clock says now: UTC nanoseconds since 1970. It may have been set."""
+
+    utc: int
+
+
+class Values(msgspec.Struct, frozen=True, gc=False):
+    """An I/O device delivered values.
+
+    Attributes:
+        device: The I/O device.
+        utc: When it delivered them; whatever is not among `changed` was the same then.
+        changed: (tag, engineering value, None where it is bad) of what changed.
+    """
+
+    device: str
+    utc: int
+    changed: tuple[tuple[str, float | None], ...]
+
+
+class DeviceUnknown(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is known of an I/O device's values any more: these tags of it show #COM."""
+
+    device: str
+    tags: tuple[str, ...]
+
+
+class BatchKept(msgspec.Struct, frozen=True, gc=False):
+    """What a `KeepBatch` or `MergeSamples` asked for is kept, durably."""
+
+    token: int
+
+
+class RunRendered(msgspec.Struct, frozen=True):
+    """A report run is rendered, its files wait to be published.
+
+    Attributes:
+        token: Of the `RunReport`.
+        files: Names of the files; empty when nothing could be made.
+        problems: What went wrong.
+    """
+
+    token: int
+    files: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What a `LookUp` found.
+
+    Attributes:
+        token: Of the look-up.
+        found: What was asked for; of a Query its body.
+        failure: Why there is none, else empty.
+    """
+
+    token: int
+    found: object = None
+    failure: str = ""
+
+
 Stimulus: TypeAlias = (
     Start
     | Connected
@@ -137,6 +232,15 @@ Stimulus: TypeAlias = (
     | DeviceClosed
     | DeviceAnswered
     | WriteTag
+    | AskServer
+    | ActOnAlarms
+    | GiveUp
+    | WallClock
+    | Values
+    | DeviceUnknown
+    | BatchKept
+    | RunRendered
+    | Looked
 )
 
 
@@ -232,6 +336,89 @@ class EndCommand(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class ShowNews(msgspec.Struct, frozen=True, gc=False):
+    """An alarm, trend or report server answered: show what is new."""
+
+    news: News
+
+
+class EndQuestion(msgspec.Struct, frozen=True, gc=False):
+    """A question ended: with an answer, or with `failure` saying why there is none."""
+
+    command: int
+    failure: str
+    body: bytes
+
+
+class LookUp(msgspec.Struct, frozen=True, gc=False):
+    """Look something up in the archive, now or soon; `Looked` brings it. The archive goes on meanwhile."""
+
+    token: int
+    what: Fetch | Query
+
+
+class KeepAlarms(msgspec.Struct, frozen=True, gc=False):
+    """Keep states and journal records, together and durably, before anything that follows is done."""
+
+    states: tuple[AlarmState, ...]
+    records: tuple[JournalRecord, ...]
+
+
+class TakeSamples(msgspec.Struct, frozen=True, gc=False):
+    """Put samples into the batch that is being collected, from the values that the device delivered last.
+
+    Attributes:
+        device: The I/O device.
+        tags: Whose values.
+        utc: For which instant.
+    """
+
+    device: str
+    tags: tuple[str, ...]
+    utc: int
+
+
+class KeepBatch(msgspec.Struct, frozen=True, gc=False):
+    """Keep the batch that was collected, and what it covers; `BatchKept` tells when that is durable."""
+
+    token: int
+    covered: tuple[Covered, ...]
+
+
+class MergeSamples(msgspec.Struct, frozen=True, gc=False):
+    """Merge samples of the partner's archive, and what they cover; `BatchKept` tells when that is durable."""
+
+    token: int
+    samples: Samples
+    covered: tuple[Covered, ...]
+
+
+class KeepRuns(msgspec.Struct, frozen=True, gc=False):
+    """Keep records of report runs durably, before anything that follows is done."""
+
+    records: tuple[RunRecord, ...]
+
+
+class RunReport(msgspec.Struct, frozen=True, gc=False):
+    """Render a report run; `RunRendered` tells when its files wait to be published."""
+
+    token: int
+    report: str
+    scheduled_utc: int
+
+
+class PublishRun(msgspec.Struct, frozen=True, gc=False):
+    """Give the rendered files of a run their names."""
+
+    token: int
+
+
+class DropRun(msgspec.Struct, frozen=True, gc=False):
+    """Throw the rendered files of a run away: it was run elsewhere."""
+
+    token: int
+
+
 class RaiseAlarm(msgspec.Struct, frozen=True, gc=False):
     """Put a line into the hardware-alarm log."""
 
@@ -259,6 +446,17 @@ Effect: TypeAlias = (
     | Present
     | ShowCom
     | EndCommand
+    | ShowNews
+    | EndQuestion
+    | LookUp
+    | KeepAlarms
+    | TakeSamples
+    | KeepBatch
+    | MergeSamples
+    | KeepRuns
+    | RunReport
+    | PublishRun
+    | DropRun
     | RaiseAlarm
     | Note
 )

@@ -12,6 +12,7 @@
       | <-------------- WriteResult - |
 
 Every one of them is acknowledged by the receiving session at once (`core.session`), whatever becomes of it.
+What alarm, trend and report servers say is in `core.task_messages`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from changeover.core.task_messages import TaskMessage
 from changeover.model.moment import Duration
 
 
@@ -132,5 +134,14 @@ class WriteResult(msgspec.Struct, frozen=True, array_like=True, tag=9):
 
 
 Message: TypeAlias = (
-    Hello | Welcome | Probe | ReadRequest | Answer | UnitState | Heartbeat | WriteRequest | WriteResult
+    Hello
+    | Welcome
+    | Probe
+    | ReadRequest
+    | Answer
+    | UnitState
+    | Heartbeat
+    | WriteRequest
+    | WriteResult
+    | TaskMessage
 )

@@ -24,6 +24,12 @@ class TraceKind(Enum):
     UNIT_ONLINE = "unit-online"  # unit: its I/O server says so
     UNIT_OFFLINE = "unit-offline"  # unit
     WOKE_LATE = "woke-late"  # server: it slept for [LAN]SendTimeout or longer
+    SERVER_FOUND = "server-found"  # way, detail: function: its first answer to this client
+    SERVER_ACTIVE = "server-active"  # server: it believes that it is the active one of its pair
+    SERVER_INACTIVE = "server-inactive"  # server
+    PARTNER_FOUND = "partner-found"  # server: the partner
+    PARTNER_LOST = "partner-lost"  # server: the partner
+    REDUNDANT = "redundant"  # server: its partner has whatever it has, and the other way round
     VALUES = "values"  # device, detail: unit and way
     COM = "com"  # device
 
