@@ -79,7 +79,7 @@ from changeover.core.trace import TraceKind
 from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Timing, Way
 
-FETCHES = (FetchRecords, FetchStates, FetchCovered, FetchSamples)
+QUESTIONS = (Query, FetchRecords, FetchStates, FetchCovered, FetchSamples)
 QUERIES_MAX = 32
 """Questions that one session may have pending."""
 
@@ -273,7 +273,7 @@ class TaskServer(ABC):
             yield self._peers.tell(peer, self._state(), now)
             self._pair.hear(message)
             yield from self._on_partner_told(message, now)
-        elif isinstance(message, Query | FETCHES):
+        elif isinstance(message, QUESTIONS):
             yield from self._on_question(peer, message, now)
         else:
             assert message is None or isinstance(message, Probe), f"a client sent {message}"

@@ -61,8 +61,22 @@ PROBE = -1.0
 ANNOUNCEMENT = 0.5
 """Round trips until the client knows what its I/O server has found out."""
 
-TASK_CONNECT = 2.0
-"""c of an alarm, trend or report server in round trips: connect, ask and be answered (T3)."""
+TASK_CONNECT = 3.0
+"""c of an alarm, trend or report server in round trips: connect, greet, ask and be answered (T1)."""
+
+TASK_REFUSAL = 1.0
+"""Round trips until a closed server's host has refused (T3)."""
+
+TASK_NET: dict[Fault, float] = {
+    # A poll is acknowledged after one round trip: what was under way at the fault time is lost.
+    Fault.SERVER_SILENT: -1.0,
+    Fault.LAN_SILENT: -1.0,
+    # A frozen server's network still delivers what it had sent.
+    Fault.SERVER_FROZEN: -0.5,
+    # FIN or RST travels once.
+    Fault.SERVER_CLOSED: 0.5,
+}
+"""Round trips beside S until a client treats its alarm, trend or report server as lost (D1, D3, D4)."""
 
 _RETURN_CONNECT = (3.5, 4.25)
 _RETURN_CONNECT_DEVICES = (3.5, 6.5)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from changeover.forecast import io_rules, lan_rules, task_rules
-from changeover.forecast.result import Forecast
+from changeover.forecast.result import Forecast, Outcome
 from changeover.model.plant import Plant
 from changeover.model.server import Function, TaskMode, TaskServer
-from changeover.scenario.fault import Fault
+from changeover.scenario.fault import Fault, pair_name
 
 
 def forecast_plant(plant: Plant) -> tuple[Forecast, ...]:
@@ -34,13 +34,15 @@ def targets(plant: Plant, function: Function, fault: Fault) -> tuple[str, ...]:
 
     Returns:
         For server faults I/O servers that own a primary unit, or the function's primary server; for device
-        faults the I/O devices; for lan-silent every LAN, those of clients first; all in file order. Empty
-        where the plant has no server of that function.
+        faults the I/O devices; for lan-silent every LAN, those of clients first; for partner-cut every two
+        computers that hold a pair; all in file order. Empty where the plant has no server of that function.
     """
     if not _has_servers(plant, function):
         return ()
     if fault.is_device:
         return tuple(device.name for device in plant.io_devices)
+    if fault is Fault.PARTNER_CUT:
+        return tuple(pair_name(pair) for pair in plant.pairs())
     if fault is Fault.LAN_SILENT:
         first = plant.client_lans()
         return (*first, *(lan.name for lan in plant.lans if lan.name not in first))
@@ -59,6 +61,8 @@ def forecast_one(plant: Plant, function: Function, fault: Fault, target: str) ->
         fault: What strikes.
         target: One of `targets`; KeyError for an unknown name.
     """
+    if fault is Fault.PARTNER_CUT:
+        return _partner_cut(function, target)
     if function is Function.IO_DATA:
         return _io_row(plant, fault, target)
     if fault.is_device:
@@ -79,6 +83,15 @@ def _io_row(plant: Plant, fault: Fault, target: str) -> Forecast:
     if fault is Fault.LAN_SILENT:
         return lan_rules.lan_fault(plant, target)
     return io_rules.server_fault(plant, fault, target)
+
+
+def _partner_cut(function: Function, target: str) -> Forecast:
+    """Clients see both servers, so none moves; the pair goes on as two until it meets again (T6)."""
+    if function is Function.IO_DATA:
+        why = "I/O servers tell each other nothing"
+    else:
+        why = "clients see both; each server goes on as the active one until they meet again (T6)"
+    return Forecast(function, Fault.PARTNER_CUT, target, Outcome.UNAFFECTED, reason=why)
 
 
 def _has_servers(plant: Plant, function: Function) -> bool:

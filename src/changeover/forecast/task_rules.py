@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from changeover.forecast import reach
 from changeover.forecast.detection import (
-    NET,
     PAGE_SCAN,
     ROUND_TRIP,
     TASK_CONNECT,
+    TASK_NET,
+    TASK_REFUSAL,
     WATCH,
     beside,
     connect_try,
@@ -127,7 +128,7 @@ def _searched(
     if found is None:
         why = "a frozen server's kernel acknowledges, so the stack never finds it (D2)"
         return _lost(fault, primary.function, target, None, why)
-    detection = beside(total(found), round_trips(plant, NET[fault].send))
+    detection = beside(total(found), round_trips(plant, TASK_NET[fault]))
     if search.live is None:
         why = (
             "no standby server is left"
@@ -136,7 +137,7 @@ def _searched(
         )
         return _lost(fault, primary.function, target, detection, why)
     tried = [stage for way in search.dead for stage in _tried(plant, fault, way)]
-    stages = (*found, *tried, _watch(plant, search.live), _answer(plant, search.live))
+    stages = (*found, *tried, _watch(plant, search.live), _answer(plant, fault, search.live))
     return_, stays = _return(plant, primary, search.live)
     return Forecast(
         function=primary.function,
@@ -162,7 +163,7 @@ def _detection(plant: Plant, fault: Fault, client: Client) -> tuple[Stage, ...] 
 def _tried(plant: Plant, fault: Fault, way: Way) -> tuple[Stage, ...]:
     """Wait for the watch of a lost way and try it, in vain (T2, T3)."""
     if fault is Fault.SERVER_CLOSED:
-        refused = Stage(f"{way} refuses", ROUND_TRIP, "T3", Constant(round_trips(plant, TASK_CONNECT)))
+        refused = Stage(f"{way} refuses", ROUND_TRIP, "T3", Constant(round_trips(plant, TASK_REFUSAL)))
         return _watch(plant, way), refused
     return _watch(plant, way), connect_try(plant)
 
@@ -171,8 +172,10 @@ def _watch(plant: Plant, way: Way) -> Stage:
     return Stage(f"watch of {way}", WATCH, "T2", wait(to_seconds(plant.timing.watch)))
 
 
-def _answer(plant: Plant, way: Way) -> Stage:
-    return Stage(f"connect to {way}", ROUND_TRIP, "T1", Constant(round_trips(plant, TASK_CONNECT)))
+def _answer(plant: Plant, fault: Fault, way: Way) -> Stage:
+    """Connect and first answer, less what was under way at the fault time."""
+    trips = TASK_CONNECT + TASK_NET[fault]
+    return Stage(f"connect to {way}", ROUND_TRIP, "T1", Constant(round_trips(plant, trips)))
 
 
 def _return(plant: Plant, primary: TaskServer, live: Way) -> tuple[Distribution | None, str | None]:

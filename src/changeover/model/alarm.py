@@ -85,6 +85,7 @@ class Alarm:
         priority: Its own, None for its category's.
         area: For filters; 0 to 255.
         comment: For people.
+        description: What has happened, for people.
     """
 
     tag: str
@@ -101,6 +102,7 @@ class Alarm:
     priority: int | None = None
     area: int = 0
     comment: str = ""
+    description: str = ""
 
     @property
     def urgency(self) -> int:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import combinations
 from typing import Protocol, TypeVar
 
+from changeover.model.alarm import Alarm
 from changeover.model.device import IoDevice, Unit
 from changeover.model.lan import Computer, Lan
 from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.policy import Policy
-from changeover.model.server import Client, Function, IoServer, TaskServer
+from changeover.model.report import Report
+from changeover.model.server import Client, Function, IoServer, TaskMode, TaskServer
 from changeover.model.tag import Tag
+from changeover.model.trend import Trend
 
 
 class NetworkProtocol(Enum):
@@ -24,7 +28,7 @@ class NetworkProtocol(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The parameters of citect.ini that govern changeovers, as durations.
+    """The parameters of citect.ini that servers and clients go by, as durations.
 
     Attributes:
         send_timeout: [LAN]SendTimeout, S.
@@ -33,6 +37,13 @@ class Timing:
         heartbeat: [IOSERVER]HeartTime, H.
         client_retry: [LAN]ClientRetryTime.
         watchdog: [IOServer]WatchDog: standby units are probed every driver WatchTime (I8).
+        alarm_scan: [Alarm]ScanTime, between two scans of an alarm server.
+        alarm_start: [Alarm]StartTimeout: how long a starting alarm server waits for its partner's states.
+        alarm_save: [Alarm]SavePeriod; 0 for never.
+        trend_gap_fill: [Trend]GapFillTime: between two looks of a running trend server for what it lacks; 0
+            for none but at the return.
+        trend_samples_max: [Trend]MaxRdnSamples, samples in one message of a back-fill, at least 1.
+        report_watch: [Report]WatchTime: between two looks of a report server for runs that are due.
     """
 
     send_timeout: Duration = 15 * SECOND
@@ -41,6 +52,12 @@ class Timing:
     heartbeat: Duration = 30 * SECOND
     client_retry: Duration = 5 * SECOND
     watchdog: bool = True
+    alarm_scan: Duration = 500 * MILLISECOND
+    alarm_start: Duration = 120 * SECOND
+    alarm_save: Duration = 600 * SECOND
+    trend_gap_fill: Duration = 10 * SECOND
+    trend_samples_max: int = 500
+    report_watch: Duration = SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,8 @@ class Plant:
         round_trip: Round trip of a healthy LAN, the forecast's measure for c.
         lans, computers, io_servers, io_devices, task_servers, clients, tags: In file order.
         windows, linux: The stacks' own retransmission, used where `network_protocol` says so.
+        alarms, trends, reports: In file order.
+        time_zone: IANA name of the zone that reports are scheduled in.
     """
 
     name: str
@@ -108,6 +127,10 @@ class Plant:
     tags: tuple[Tag, ...]
     windows: WindowsStack = WindowsStack()
     linux: LinuxStack = LinuxStack()
+    alarms: tuple[Alarm, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    reports: tuple[Report, ...] = ()
+    time_zone: str = "UTC"
 
     @property
     def acknowledgement_delay(self) -> Duration:
@@ -130,6 +153,48 @@ class Plant:
     def client(self, name: str) -> Client:
         """The client of that name; KeyError when there is none."""
         return _named(self.clients, name)
+
+    def computer_of(self, server: str) -> str:
+        """The computer that a server of any function runs on; KeyError when there is no such server."""
+        return _named((*self.io_servers, *self.task_servers), server).computer
+
+    def servers_on(self, computer: str) -> tuple[str, ...]:
+        """Every server of a computer, I/O servers first, in file order."""
+        servers = (*self.io_servers, *self.task_servers)
+        return tuple(server.name for server in servers if server.computer == computer)
+
+    def task_server(self, name: str) -> TaskServer:
+        """The alarm, trend or report server of that name; KeyError when there is none."""
+        return _named(self.task_servers, name)
+
+    def partner_of(self, server: TaskServer) -> TaskServer | None:
+        """The other server of its function, None when it has none."""
+        return next((other for other in self.tasks(server.function) if other.name != server.name), None)
+
+    def task_ways(self, computer: str, function: Function) -> tuple[Way, ...]:
+        """Every way from a computer to the servers of a function, the primary's first, LANs in file order."""
+        return tuple(
+            Way(server.name, lan)
+            for server in self.tasks(function)
+            for lan in self.session_lans(computer, server.computer)
+        )
+
+    def session_lans(self, computer: str, other: str) -> tuple[str, ...]:
+        """LANs on which a server takes sessions from another computer: shared ones that a client is on."""
+        clients = self.client_lans()
+        return tuple(lan for lan in self.common_lans(computer, other) if lan in clients)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Computers that hold the two servers of one pair, of any function, each pair once."""
+        found: dict[tuple[str, str], None] = {}
+        for device in self.io_devices:
+            owners = dict.fromkeys(self.io_server(unit.io_server).computer for unit in device.units)
+            found.update(dict.fromkeys(combinations(owners, 2)))
+        for server in self.task_servers:
+            partner = self.partner_of(server)
+            if server.mode is TaskMode.PRIMARY and partner is not None:
+                found[server.computer, partner.computer] = None
+        return tuple(dict.fromkeys(pair for pair in found if pair[0] != pair[1] and pair[::-1] not in found))
 
     def tasks(self, function: Function) -> tuple[TaskServer, ...]:
         """The alarm, trend or report servers, primaries first, else in file order."""

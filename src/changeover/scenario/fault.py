@@ -16,6 +16,7 @@ class Fault(Enum):
     SERVER_CLOSED = "server-closed"
     SERVER_FROZEN = "server-frozen"
     LAN_SILENT = "lan-silent"
+    PARTNER_CUT = "partner-cut"
     DEVICE_SILENT = "device-silent"
     DEVICE_CLOSED = "device-closed"
     STANDBY_DEVICE_SILENT = "standby-device-silent"
@@ -33,7 +34,18 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A fault and what it strikes: the name of a server, of a LAN, or of an I/O device."""
+    """A fault and what it strikes.
+
+    Attributes:
+        fault: The kind of fault.
+        target: Of a server fault a server, or a computer: every server on it; of lan-silent a LAN; of
+            partner-cut two computers, written as `pair_name` does; else an I/O device.
+    """
 
     fault: Fault
     target: str
+
+
+def pair_name(computers: tuple[str, str]) -> str:
+    """Two computers as the target of partner-cut."""
+    return "+".join(computers)

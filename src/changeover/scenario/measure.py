@@ -92,11 +92,10 @@ def struck_by(plant: Plant, injection: Injection) -> Struck:
     lans: set[str] = set()
     units: set[str] = set()
     fault, target = injection.fault, injection.target
-    if fault is Fault.SERVER_SILENT:
-        computer = plant.io_server(target).computer
-        servers = {server.name for server in plant.io_servers if server.computer == computer}
-    elif fault.is_server:
-        servers = {target}
+    if fault.is_server:
+        servers = set(struck_servers(plant, injection))
+    elif fault is Fault.PARTNER_CUT:
+        pass
     elif fault is Fault.LAN_SILENT:
         lans = {target}
         units = {unit.name for unit in _all_units(plant) if lan_of(plant, unit) == target}
@@ -104,6 +103,25 @@ def struck_by(plant: Plant, injection: Injection) -> Struck:
         victim = struck_unit(plant, injection)
         units = {u.name for u in _all_units(plant) if victim and _is_one_device(u, victim, fault)}
     return Struck(frozenset(servers), frozenset(lans), frozenset(units))
+
+
+def struck_servers(plant: Plant, injection: Injection) -> tuple[str, ...]:
+    """The servers, of any function, that a server fault takes: all of a silent computer, or of one named."""
+    target = injection.target
+    if any(computer.name == target for computer in plant.computers):
+        return plant.servers_on(target)
+    if injection.fault is Fault.SERVER_SILENT:
+        return plant.servers_on(plant.computer_of(target))
+    return (target,)
+
+
+def struck_computer(plant: Plant, injection: Injection) -> str | None:
+    """The computer that falls silent, None for a fault that leaves all of them on the network."""
+    if injection.fault is not Fault.SERVER_SILENT:
+        return None
+    if any(computer.name == injection.target for computer in plant.computers):
+        return injection.target
+    return plant.computer_of(injection.target)
 
 
 def struck_unit(plant: Plant, injection: Injection) -> Unit | None:
@@ -270,7 +288,8 @@ def _ways_that_tell(plant: Plant, injection: Injection, client: Client) -> set[s
     if injection.fault is Fault.LAN_SILENT:
         away = {s.name for s in plant.io_servers if s.computer != client.computer}
         return {str(way) for way in ways if way.lan == injection.target and way.server in away}
-    return {str(way) for way in ways if way.server == injection.target}
+    struck = struck_servers(plant, injection) if injection.fault.is_server else ()
+    return {str(way) for way in ways if way.server in struck}
 
 
 def _all_units(plant: Plant) -> Iterable[Unit]:

@@ -6,7 +6,7 @@ from changeover.model.moment import Duration
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.scenario.fault import Fault, Injection
-from changeover.scenario.measure import can_change_over, struck_devices
+from changeover.scenario.measure import can_change_over, struck_computer, struck_devices
 
 
 def measuring_client(plant: Plant, injection: Injection) -> Client | None:
@@ -14,9 +14,7 @@ def measuring_client(plant: Plant, injection: Injection) -> Client | None:
 
     Worst is a client that nothing is left for, then one that changes over, the slowest first.
     """
-    away = None
-    if injection.fault is Fault.SERVER_SILENT:
-        away = plant.io_server(injection.target).computer
+    away = struck_computer(plant, injection)
     staying = [client for client in plant.clients if client.computer != away and plant.ways(client)]
 
     def harm(client: Client) -> tuple[bool, bool, Duration]:

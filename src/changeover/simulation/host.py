@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from changeover.core.machine import (
     Accepted,
     Block,
     CloseConnection,
     CloseDevice,
+    DeviceAnswered,
     Effects,
     EndCommand,
     Machine,
@@ -27,11 +30,15 @@ from changeover.core.machine import (
     Start,
     Stimulus,
 )
+from changeover.core.messages import Answer, Columns
 from changeover.core.trace import TraceLine
-from changeover.model.moment import Instant
+from changeover.model.moment import SECOND, Instant
 from changeover.simulation.devices import Devices
 from changeover.simulation.network import Network
 from changeover.simulation.world import World
+
+EPOCH_UTC: int = 1_700_000_000 * SECOND
+"""What the wall clock of the virtual world says at its instant 0."""
 
 
 class VirtualBlock(NamedTuple):
@@ -69,6 +76,10 @@ class Host:
         computer: The computer that it runs on.
         make: Makes the machine, anew for each start.
         trace: Where its lines go.
+        source: Under which name, the machine's own by default.
+
+    Attributes:
+        performers: What carries out effects that belong to this machine alone.
     """
 
     def __init__(
@@ -80,8 +91,11 @@ class Host:
         network: Network,
         devices: Devices,
         trace: Callable[[TraceLine], None],
+        source: str = "",
     ) -> None:
         self.name = name
+        self.source = source or name
+        self.performers: dict[type, Callable[[Any], None]] = {}
         self.computer = computer
         self.alive = False
         self.frozen = False
@@ -97,6 +111,7 @@ class Host:
         self._armed: Instant | None = None
         self._life = 0
         self._inbox: list[Stimulus] = []
+        self._delivered_utc: dict[str, int] = {}
         self.machine = make()
 
     # --- the process ---
@@ -132,12 +147,14 @@ class Host:
     # --- the party on the network ---
 
     def new_session(self) -> SessionId:
-        """A number for a session that a peer opens."""
+        """A number for a session that a peer opens: odd, those that machines open may be even."""
         self._sessions += 1
-        return self._sessions
+        return 2 * self._sessions - 1
 
     def deliver(self, stimulus: Stimulus) -> None:
         """Hand a stimulus to the machine, or keep it while the process stands still."""
+        if isinstance(stimulus, DeviceAnswered):
+            self._delivered_utc[stimulus.unit] = self._world.now + EPOCH_UTC
         if self.frozen:
             self._inbox.append(stimulus)
         elif self.alive:
@@ -168,13 +185,15 @@ class Host:
     def _carry_out(self, effects: Effects) -> None:
         for effect in effects:
             kind = type(effect)
-            if kind is SendFrame or kind is SendAnswer:
-                assert isinstance(effect, SendFrame | SendAnswer)
+            if kind is SendFrame:
+                assert isinstance(effect, SendFrame)
                 self._network.send(self, effect.session, effect.frame)
+            elif isinstance(effect, SendAnswer):
+                self._send_answer(effect)
             elif isinstance(effect, SendDevice):
                 self._devices.send(effect.unit, effect.ticket)
             elif isinstance(effect, Note):
-                line = TraceLine(self._world.now, self.name, effect.kind, effect.subject, effect.detail)
+                line = TraceLine(self._world.now, self.source, effect.kind, effect.subject, effect.detail)
                 self._trace(line)
             elif isinstance(effect, Present | ShowCom):
                 if self.on_present is not None:
@@ -191,10 +210,19 @@ class Host:
                 self._devices.close(effect.unit)
             elif isinstance(effect, EndCommand):
                 self.ended.append(effect)
-            else:
-                assert isinstance(effect, RaiseAlarm)
+            elif isinstance(effect, RaiseAlarm):
                 self.alarms.append(effect)
+            else:
+                self.performers[kind](effect)
         self._arm()
+
+    def _send_answer(self, effect: SendAnswer) -> None:
+        """With an answer goes when the device delivered it; what it delivered is not of this world."""
+        answer = effect.frame.message
+        assert isinstance(answer, Answer)
+        data = Columns(b"", b"", b"", self._delivered_utc.get(answer.unit, 0))
+        message = Answer(answer.request, answer.unit, answer.failure, data)
+        self._network.send(self, effect.session, msgspec.structs.replace(effect.frame, message=message))
 
     def _reset_listener(self) -> None:
         waiting = [stimulus for stimulus in self._inbox if isinstance(stimulus, Accepted)]

@@ -60,11 +60,14 @@ class Paths:
         self.silent_lans: set[str] = set()
         self.silent_computers: set[str] = set()
         self.silent_hosts: set[str] = set()
+        self.cut_pairs: set[frozenset[str]] = set()
 
     def between(self, one: str, other: str, lan: str) -> bool:
         """Whether packets pass between two computers on a LAN; a computer always reaches itself."""
         if one == other:
             return True
+        if self.cut_pairs and frozenset((one, other)) in self.cut_pairs:
+            return False
         cut = self.silent_computers
         return lan not in self.silent_lans and one not in cut and other not in cut
 

@@ -1,0 +1,411 @@
+"""An alarm server: both of a pair watch, one logs, and what operators do is shared (T6).
+
+Theory of operation. Both servers get every value and see the same transitions, each in its own scan. The
+active one writes them into its journal at once. The other one notes them as pending until it has fetched the
+record that tells the same; so when the active one is lost, what it had seen and not logged, or logged and not
+passed on, is still there. Pending transitions are logged
+
+* when this server becomes active: its partner is gone, and may never have seen them;
+* when the active partner has logged nothing of the kind for a while: it is blind, this server is not.
+
+Each record goes into the log of the server that wrote it, with a number; the partner fetches it by number.
+A record that tells what a state says already is no news, so nothing is doubled in the states; where both have
+logged the same transition, because they could not see each other, the merged journal folds the two.
+
+Where a server's own scan goes on to differ from what the states say, one of the two is wrong: the partner was
+blind, or is gone and did not see the end. Such a doubt is given two scans on the active server, and longer on
+the other one; then what this server sees counts, provided that its device has delivered since.
+
+An operator's action is done when this server has kept it and the partner has fetched it, or is gone. It
+carries an identity; a server that gets it again answers, and does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import ClassVar
+
+import msgspec
+
+from changeover.core.alarm_records import AlarmEvent, AlarmState, JournalRecord
+from changeover.core.alarm_states import AlarmStates, Change
+from changeover.core.alarm_watch import AlarmWatch, Seen
+from changeover.core.machine import DeviceUnknown, Effect, KeepAlarms, Values, WallClock
+from changeover.core.task_messages import (
+    Batch,
+    Command,
+    CommandResult,
+    Fetch,
+    FetchRecords,
+    FetchStates,
+    News,
+    Numbers,
+    PairState,
+    PairStatus,
+    Poll,
+    Query,
+)
+from changeover.core.task_server import TaskPeer, TaskServer
+from changeover.model.alarm import Alarm
+from changeover.model.moment import Duration, Instant
+from changeover.model.plant import Timing, Way
+
+RECORDS_PER_BATCH = 500
+STATES_PER_BATCH = 1000
+ACTIONS_KNOWN_MAX = 20_000
+"""Identities of actions that are remembered."""
+
+
+class KeptAlarms(msgspec.Struct, frozen=True):
+    """What a server's own archive held when it started.
+
+    Attributes:
+        origin: Under which name this archive numbers its records: one for each archive, for ever.
+        states: Of alarms.
+        numbers: By origin, the highest number kept.
+        actions: Identities of the last actions, oldest first.
+        saved_utc: When anything was kept last, 0 for never.
+    """
+
+    origin: str
+    states: tuple[AlarmState, ...] = ()
+    numbers: Numbers = ()
+    actions: tuple[str, ...] = ()
+    saved_utc: int = 0
+
+
+class _Pending(msgspec.Struct, frozen=True, gc=False):
+    """A transition that was seen here and not found in the partner's journal yet; `record` has no number."""
+
+    record: JournalRecord
+    since: Instant
+
+
+class AlarmServer(TaskServer):
+    """The machine of one alarm server.
+
+    Args:
+        name, partner, ways, is_first, timing, rng: As for every task server.
+        alarms: All alarms.
+        device_of: By variable tag, its I/O device.
+        kept: What the own archive holds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        partner: str | None,
+        ways: tuple[Way, ...],
+        is_first: bool,
+        timing: Timing,
+        rng: Random,
+        alarms: tuple[Alarm, ...],
+        device_of: Mapping[str, str],
+        kept: KeptAlarms,
+    ) -> None:
+        super().__init__(name, partner, ways, is_first, timing, timing.alarm_start, rng)
+        self.origin = kept.origin
+        self._logs = {alarm.tag: alarm.category.logs for alarm in alarms}
+        self._device_of = {alarm.tag: device_of[alarm.variables[0]] for alarm in alarms}
+        self._watch = AlarmWatch(alarms)
+        self.states = AlarmStates(alarms)
+        self.states.load(kept.states)
+        self._kept = dict(kept.numbers)
+        self._saved = kept.saved_utc
+        self._actions = dict.fromkeys(kept.actions)
+        self._patience = 2 * (timing.send_timeout + timing.alarm_scan)
+        self._pending: dict[str, list[_Pending]] = {}
+        self._doubts: dict[str, Instant] = {}
+        self._delivered: dict[str, tuple[int, Instant]] = {}
+        self._unanswered: list[tuple[int, int, int]] = []
+        self._states_after: str | None = ""
+        self._utc = 0
+        self._revision = 1
+        self._news: dict[str, int] = {}
+
+    # --- values ---
+
+    def _on_values(self, values: Values, now: Instant) -> Iterable[Effect]:
+        self._utc = max(self._utc, values.utc)
+        self._delivered[values.device] = (values.utc, now)
+        seen = self._watch.handle_values(values.changed, values.utc, now)
+        self._watch_delays()
+        return self._on_seen(seen, now)
+
+    def _on_device_unknown(self, stimulus: DeviceUnknown, now: Instant) -> Iterable[Effect]:
+        self._delivered.pop(stimulus.device, None)
+        self._watch.handle_values(((tag, None) for tag in stimulus.tags), self._utc, now)
+        self._watch_delays()
+        return ()
+
+    def _on_wall_clock(self, clock: WallClock, now: Instant) -> Iterable[Effect]:
+        self._utc = clock.utc
+        if self.status is not PairStatus.STARTING:
+            yield from self._take_over(self.states.expire(clock.utc), now)
+
+    def _on_seen(self, seen: Iterable[Seen], now: Instant, insist: bool = False) -> Iterable[Effect]:
+        """What is seen otherwise than before; a server that starts only remembers it (`AlarmWatch.known`)."""
+        if self.status is not PairStatus.STARTING:
+            changes = (self.states.apply_seen(one, insist) for one in seen)
+            yield from self._take_over([change for change in changes if change is not None], now)
+
+    def _take_over(self, changes: Iterable[Change], now: Instant) -> Iterable[Effect]:
+        """Transitions of this server's own: log them, or note them until the partner has."""
+        changes = tuple(changes)
+        logged = [change.record for change in changes if self._logs[change.state.tag]]
+        if self.is_active:
+            yield from self._keep((change.state for change in changes), self._numbered(logged), now)
+            return
+        for record in logged:
+            self._pending.setdefault(record.tag, []).append(_Pending(record, now))
+            self._await("pending", now + self._patience)
+        self._publish(change.state for change in changes)
+
+    def _numbered(self, records: Iterable[JournalRecord]) -> tuple[JournalRecord, ...]:
+        """Records with this server's name and its next numbers."""
+        last = self._kept.get(self.origin, 0)
+        return tuple(
+            msgspec.structs.replace(record, origin=self.origin, number=last + 1 + place)
+            for place, record in enumerate(records)
+        )
+
+    # --- pending transitions ---
+
+    def _log_pending(self, since: Instant, now: Instant) -> Iterable[Effect]:
+        """Log what was noted at an instant or before, in the order of its times."""
+        ripe: list[JournalRecord] = []
+        for tag, noted in tuple(self._pending.items()):
+            ripe.extend(one.record for one in noted if one.since <= since)
+            left = [one for one in noted if one.since > since]
+            if left:
+                self._pending[tag] = left
+                self._await("pending", left[0].since + self._patience)
+            else:
+                del self._pending[tag]
+        ripe.sort(key=lambda record: (record.utc, record.tag))
+        states = (self.states.get(tag) for tag in dict.fromkeys(record.tag for record in ripe))
+        yield from self._keep(states, self._numbered(ripe), now)
+
+    def _forget_pending(self, record: JournalRecord) -> None:
+        """The partner's journal tells of a transition that may be among those noted here."""
+        noted = self._pending.get(record.tag, [])
+        alike = [
+            one
+            for one in noted
+            if one.record.event is record.event and one.record.condition is record.condition
+        ]
+        if not alike:
+            return
+        noted.remove(min(alike, key=lambda one: abs(one.record.utc - record.utc)))
+        if not noted:
+            del self._pending[record.tag]
+
+    # --- doubts ---
+
+    def _doubt(self, tags: Iterable[str], now: Instant) -> None:
+        """Look later whether this server's own scan and the states still differ."""
+        for tag in tags:
+            known = self._watch.known(tag)
+            if known is not None and known is not self.states.get(tag).condition:
+                self._doubts.setdefault(tag, now)
+                self._await("doubt", now + self._grace())
+
+    def _on_doubt(self, now: Instant) -> Iterable[Effect]:
+        certain: list[Seen] = []
+        for tag, since in tuple(self._doubts.items()):
+            known, state = self._watch.known(tag), self.states.get(tag)
+            if known is None or known is state.condition or state.disabled:
+                del self._doubts[tag]
+            elif now - since < self._grace():
+                self._await("doubt", since + self._grace())
+            elif self._has_delivered_since(state, now):
+                del self._doubts[tag]
+                certain.append(Seen(tag, known, 0.0, self._utc))
+            else:
+                self._await("doubt", now + self._timing.alarm_scan)
+        yield from self._on_seen(certain, now, insist=True)
+
+    def _has_delivered_since(self, state: AlarmState, now: Instant) -> bool:
+        """Whether an alarm's device has delivered just now, and since the alarm's last transition."""
+        utc, at = self._delivered.get(self._device_of[state.tag], (0, 0))
+        fresh = utc and now - at <= 2 * self._timing.alarm_scan
+        return bool(fresh) and utc > max(state.active_utc, state.returned_utc)
+
+    def _grace(self) -> Duration:
+        return 2 * self._timing.alarm_scan if self.is_active else self._patience
+
+    def _await(self, timer: str, at: Instant) -> None:
+        """Arm a timer, unless it comes up before."""
+        armed = self._deadlines.get((timer, ""))
+        if armed is None or at < armed:
+            self._deadlines.set((timer, ""), at)
+
+    # --- actions ---
+
+    def _on_command(self, peer: TaskPeer, command: Command, now: Instant) -> Iterable[Effect]:
+        action = command.action
+        if action.action in self._actions:
+            yield self._peers.tell(peer, CommandResult(command.request, ""), now)
+            return
+        changes = self.states.apply_action(action)
+        if isinstance(changes, str):
+            yield self._peers.tell(peer, CommandResult(command.request, changes), now)
+            return
+        self._know(action.action)
+        records = self._numbered(change.record for change in changes)
+        self._unanswered.append(
+            (self._kept.get(self.origin, 0) + len(records), peer.session.id, command.request)
+        )
+        yield from self._keep((change.state for change in changes), records, now)
+        self._doubt_enabled(records, now)
+        yield from self._answer_actions(now)
+
+    def _answer_actions(self, now: Instant) -> Iterable[Effect]:
+        """Answer the actions that the partner has, or will never have: it is gone."""
+        has = dict(self._pair.partner.numbers).get(self.origin, 0)
+        waiting, self._unanswered = self._unanswered, []
+        for number, session, request in waiting:
+            if self._pair.is_there and has < number:
+                self._unanswered.append((number, session, request))
+                continue
+            peer = self._peers.get(session)
+            if peer is not None:
+                yield self._peers.tell(peer, CommandResult(request, ""), now)
+
+    def _know(self, action: str) -> None:
+        self._actions[action] = None
+        if len(self._actions) > ACTIONS_KNOWN_MAX:
+            del self._actions[next(iter(self._actions))]
+
+    def _doubt_enabled(self, records: Iterable[JournalRecord], now: Instant) -> None:
+        """What is wrong with an alarm that was enabled again is a new occurrence."""
+        self._doubt((record.tag for record in records if record.event is AlarmEvent.ENABLED), now)
+
+    # --- the partner ---
+
+    def _numbers(self) -> Numbers:
+        return tuple(self._kept.items())
+
+    def _saved_utc(self) -> int:
+        return self._saved
+
+    def _lacking(self, partner: PairState) -> Fetch | None:
+        for origin, number in partner.numbers:
+            kept = self._kept.get(origin, 0)
+            if number > kept:
+                return FetchRecords(origin, kept, RECORDS_PER_BATCH)
+        # Journals first: each record gives its occurrence to the summary; then what no journal holds.
+        if self.status is PairStatus.STARTING and self._states_after is not None:
+            return FetchStates(self._states_after, STATES_PER_BATCH)
+        return None
+
+    def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
+        if isinstance(fetch, FetchStates):
+            self._states_after = None if batch.done else batch.states[-1].tag
+            adopted = [state for state in map(self.states.adopt, batch.states) if state is not None]
+            yield from self._keep(adopted, (), now)
+            return
+        states = []
+        for record in batch.journal:
+            self._forget_pending(record)
+            if record.action:
+                self._know(record.action)
+            # A state that this server had seen by itself is kept now, together with the record that logs it.
+            states.append(self.states.apply_record(record) or self.states.get(record.tag))
+        yield from self._keep(states, batch.journal, now)
+        self._doubt((record.tag for record in batch.journal if record.event.is_transition), now)
+        self._doubt_enabled(batch.journal, now)
+
+    def _on_question(self, peer: TaskPeer, message: Fetch | Query, now: Instant) -> Iterable[Effect]:
+        if not isinstance(message, FetchStates):
+            yield from super()._on_question(peer, message, now)
+            return
+        later = sorted(
+            (state for state in self.states if state.changed_utc and state.tag > message.after),
+            key=lambda state: state.tag,
+        )
+        batch = Batch(done=len(later) <= message.limit, states=tuple(later[: message.limit]))
+        yield self._peers.tell(peer, batch, now)
+
+    def _on_partner_told(self, state: PairState, now: Instant) -> Iterable[Effect]:
+        return self._answer_actions(now)
+
+    def _on_partner_lost(self, now: Instant) -> Iterable[Effect]:
+        return self._answer_actions(now)
+
+    # --- transitions ---
+
+    def _on_begin(self, now: Instant) -> Iterable[Effect]:
+        self._states_after = ""
+        return ()
+
+    def _on_activated(self, now: Instant) -> Iterable[Effect]:
+        yield from self._log_pending(now, now)
+        self._doubts.clear()
+        self._doubt((state.tag for state in self.states), now)
+
+    def _on_ready(self, now: Instant) -> Iterable[Effect]:
+        # What was seen during the start, and is not in what was fetched.
+        self._doubt((state.tag for state in self.states), now)
+        return ()
+
+    def _on_own_timer(self, purpose: str, owner: object, at: Instant, now: Instant) -> Iterable[Effect]:
+        if purpose == "pending":
+            return self._log_pending(now - self._patience, now)
+        if purpose == "doubt":
+            return self._on_doubt(now)
+        assert purpose == "delay"
+        seen = self._watch.handle_timeout(now)
+        self._watch_delays()
+        return self._on_seen(seen, now)
+
+    def _watch_delays(self) -> None:
+        deadline = self._watch.next_deadline()
+        if deadline is None:
+            self._deadlines.clear(("delay", ""))
+        elif deadline != self._deadlines.get(("delay", "")):
+            self._deadlines.set(("delay", ""), deadline)
+
+    # --- keeping and showing ---
+
+    def _keep(
+        self, states: Iterable[AlarmState], records: Iterable[JournalRecord], now: Instant
+    ) -> Iterable[Effect]:
+        """Persist, then tell the partner, then let clients see it."""
+        states, records = tuple(states), tuple(records)
+        if not states and not records:
+            return
+        for record in records:
+            self._kept[record.origin] = max(record.number, self._kept.get(record.origin, 0))
+        self._saved = max(self._saved, self._utc, *(record.utc for record in records))
+        yield KeepAlarms(states, records)
+        self._publish(states)
+        if records:
+            yield from self._tell_partner(now)
+
+    def _publish(self, states: Iterable[AlarmState]) -> None:
+        for state in states:
+            self._revision += 1
+            self._news.pop(state.tag, None)
+            self._news[state.tag] = self._revision
+
+    def _on_poll(self, peer: TaskPeer, poll: Poll, now: Instant) -> Iterable[Effect]:
+        full = not 0 < poll.revision <= self._revision
+        if full:
+            states = tuple(state for state in self.states if state.words != "normal")
+        else:
+            newer = []
+            for tag in reversed(self._news):
+                if self._news[tag] <= poll.revision:
+                    break
+                newer.append(self.states.get(tag))
+            states = tuple(newer)
+        news = News(poll.request, self._revision, self.is_active, full, states)
+        yield self._peers.tell(peer, news, now)
+
+    TABLE: ClassVar[dict[type, Callable[..., Iterable[Effect]]]] = TaskServer.TABLE | {
+        Values: _on_values,
+        DeviceUnknown: _on_device_unknown,
+        WallClock: _on_wall_clock,
+    }
