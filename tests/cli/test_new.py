@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from changeover.cli import new
 from changeover.config.project import load_project
 from changeover.drivers.modbus.address import parse_address
+from changeover.model.alarm import AlarmType, Condition
 from changeover.model.moment import MILLISECOND, SECOND
+from changeover.model.trend import TrendType
 
-FILES = {"plant.toml", "citect.ini", "tags.csv"}
+FILES = {
+    "plant.toml", "citect.ini", "tags.csv", "categories.csv", "alarms.csv", "trends.csv", "reports.csv",
+    "reports",
+}  # fmt: skip
 
 
 def run(folder: Path | str) -> Result:
@@ -35,6 +44,12 @@ def test_the_example_is_a_project_without_a_warning(tmp_path: Path) -> None:
     assert len(project.plant.tags) == 12
     assert len({tag.type for tag in project.plant.tags}) >= 5
     assert project.plant.client_lans() == ("LAN_A",)
+    assert {alarm.type for alarm in project.plant.alarms} == {AlarmType.DIGITAL, AlarmType.ANALOGUE}
+    conditions = {limit.condition for alarm in project.plant.alarms for limit in alarm.limits}
+    assert conditions == set(Condition) - {Condition.NORMAL, Condition.ON}
+    assert {trend.type for trend in project.plant.trends} == set(TrendType)
+    assert [report.template for report in project.plant.reports] == ["reports/shift.html.j2"]
+    assert len(result.output.splitlines()) == len(project.files) + len(project.plant.reports) + 1
 
 
 def test_the_driver_can_read_every_address(tmp_path: Path) -> None:
@@ -71,15 +86,16 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("last", ["tags.csv", "reports"])
 def test_a_failure_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: bool, last: str
 ) -> None:
     if existing:
         (tmp_path / "a").mkdir()
     rename = Path.rename
 
     def fail_at_last(self: Path, target: Path) -> Path:
-        if self.name == "tags.csv":
+        if self.name == last:
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
@@ -88,3 +104,65 @@ def test_a_failure_leaves_nothing_behind(
     assert result.exit_code == 2
     assert "No space left" in result.output
     assert list(tmp_path.rglob("*")) == ([tmp_path / "a"] if existing else [])
+
+
+PROMISED = {"tag", "trend", "alarms", "journal", "report", "scheduled", "now", "plant", "page_style"}
+"""What every template is given, beside the filters below."""
+
+
+def sample_environment(folder: Path) -> Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=True
+    )
+    environment.filters["number"] = lambda value, decimals=1: f"<{value}>"
+    environment.filters["local"] = lambda value, form="": f"at {value}"
+    return environment
+
+
+def render_sample(folder: Path, rows: list[SimpleNamespace], tag: SimpleNamespace) -> str:
+    """The sample template with these rows for everything that it fetches."""
+    template = sample_environment(folder).get_template("reports/shift.html.j2")
+    return template.render(
+        tag=lambda name: tag,
+        trend=lambda name, start, end, bucket=None: rows,
+        alarms=lambda active=True: rows,
+        journal=lambda start, end: rows,
+        report=SimpleNamespace(name="Shift"),
+        plant=SimpleNamespace(name="water & works", time_zone="UTC"),
+        scheduled="14:00",
+        now="14:01",
+        page_style="",
+    )
+
+
+def test_the_sample_template_shows_what_there_is_and_stands_what_there_is_not(tmp_path: Path) -> None:
+    run(tmp_path / "p")
+    source = (tmp_path / "p" / "reports" / "shift.html.j2").read_text("utf-8")
+    assert meta.find_undeclared_variables(sample_environment(tmp_path).parse(source)) <= PROMISED
+    row = SimpleNamespace(
+        utc="09:00", min=1.0, mean=2.0, max=None, tag="Pump1_Dry", name="Pump <1>", active=None,
+        condition="on", state="active unacknowledged", event="active", who="anna", comment="seen",
+    )  # fmt: skip
+    page = render_sample(tmp_path / "p", [row], SimpleNamespace(quality="good", good=True, units="m"))
+    for text in (
+        "water &amp; works",
+        "Pump &lt;1&gt;",
+        "active unacknowledged",
+        "anna",
+        "at 09:00",
+        ", in m",
+    ):
+        assert text in page
+    page = render_sample(tmp_path / "p", [], SimpleNamespace(quality="#COM", good=False, units=""))
+    for text in ("#COM", "nothing is recorded", "none", "nothing happened"):
+        assert text in page
+
+
+def test_the_sample_refers_to_tags_that_there_are(tmp_path: Path) -> None:
+    run(tmp_path / "p")
+    known = {tag.name for tag in load_project(tmp_path / "p").plant.tags}
+    recorded = {trend.tag for trend in load_project(tmp_path / "p").plant.trends}
+    source = (tmp_path / "p" / "reports" / "shift.html.j2").read_text("utf-8")
+    now, hours = re.findall(r"for name in \[(.*)\]", source)
+    assert set(re.findall(r"\w+", now)) <= known
+    assert set(re.findall(r"\w+", hours)) <= recorded

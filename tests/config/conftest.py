@@ -10,6 +10,7 @@ import pytest
 from changeover.cli.new import write_project
 from changeover.config.diagnostics import ConfigurationError
 from changeover.config.project import Project, load_project
+from changeover.config.task_files import TASK_FILES
 
 
 @dataclass
@@ -27,6 +28,10 @@ class Folder:
         text = self.read(name)
         assert old in text
         self.write(name, text.replace(old, new, count))
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            (self.path / name).unlink()
 
     def append(self, name: str, text: str) -> None:
         self.write(name, self.read(name) + text)
@@ -52,3 +57,10 @@ class Folder:
 def folder(tmp_path: Path) -> Folder:
     write_project(tmp_path / "plant")
     return Folder(tmp_path / "plant")
+
+
+@pytest.fixture
+def bare(folder: Folder) -> Folder:
+    """The project without alarms, trends and reports."""
+    folder.remove(*TASK_FILES)
+    return folder

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from changeover.config.devices import effective_priorities
 from changeover.config.diagnostics import ConfigurationError
-from changeover.config.project import load_project
+from changeover.config.project import FILES, load_project
+from changeover.config.task_files import TASK_FILES
 from changeover.model.device import OfflineRule, UnitMode
 from changeover.model.moment import MILLISECOND, SECOND
+from changeover.model.plant import Timing
 from changeover.model.policy import Family
 from changeover.model.server import Function
 from changeover.model.tag import TagType
@@ -125,11 +128,15 @@ def test_every_fault_of_all_files_is_listed_in_order(folder: Folder) -> None:
     folder.replace("citect.ini", "SendTimeout=2000", "SendTimeout=2 s")
     folder.append("citect.ini", "[LAN]\nWatchTime=2000\n")
     folder.append("tags.csv", "Pump1_Run,DIGIT,PLC9,,,,,,,,\n")
+    folder.append("reports.csv", "Shift,,,,,\n")
+    folder.append("categories.csv", "x,,,\n")
+    folder.append("trends.csv", "Infow,event,,,,\n")
+    folder.append("alarms.csv", "New,digital\n")
     problems = folder.problems()
     tag = f"tags.csv:{folder.line('tags.csv', 'PLC9')}: "
     assert [problem.split(": ")[1] for problem in problems] == [
         "io_device.protocol", "client.page_scan", "[LAN]SendTimeout", "[LAN]WatchTime",
-        "name", "type", "unit", "addr",
+        "name", "type", "unit", "addr", "category", "var_a", "tag", "name", "schedule", "template",
     ]  # fmt: skip
     assert problems[3].endswith("2000 is out of range, allowed are 1 to 600, in seconds")
     assert has(
@@ -189,9 +196,10 @@ def test_broken_toml_is_one_diagnostic(folder: Folder, text: str | bytes, place:
 
 
 def test_a_byte_order_mark_is_no_fault(folder: Folder) -> None:
-    for name in ("plant.toml", "citect.ini", "tags.csv"):
+    for name in FILES:
         folder.write(name, "\ufeff" + folder.read(name).replace("\n", "\r\n"))
-    assert len(folder.load().plant.tags) == 12
+    plant = folder.load().plant
+    assert (len(plant.tags), len(plant.alarms), len(plant.trends), len(plant.reports)) == (12, 8, 6, 1)
 
 
 def test_missing_files_folders_and_strange_ones(folder: Folder, tmp_path: Path) -> None:
@@ -441,3 +449,106 @@ def test_an_injected_checker_judges_addresses_of_spoken_protocols(folder: Folder
     ]
     folder.replace("plant.toml", 'protocol = "MODNET"', 'protocol = "SIEMENS"')
     assert len(folder.load(check_address=check).plant.tags) == 12
+
+
+def test_the_files_of_alarms_trends_and_reports_may_be_missing(folder: Folder) -> None:
+    assert [path.name for path in folder.load().files] == list(FILES)
+    folder.remove("categories.csv", "trends.csv")
+    folder.replace("alarms.csv", "Critical", "1", 3)
+    folder.replace("alarms.csv", "Warning", "2", 3)
+    folder.replace("alarms.csv", "Operation", "3", 2)
+    project = folder.load()
+    assert [path.name for path in project.files] == [*FILES[:3], "alarms.csv", "reports.csv"]
+    assert (len(project.plant.alarms), project.plant.trends) == (8, ())
+    folder.remove("alarms.csv", "reports.csv")
+    project = folder.load()
+    assert project.files == tuple(folder.path / name for name in FILES[:3])
+    assert (project.plant.alarms, project.plant.reports, project.warnings) == ((), (), ())
+
+
+def test_what_has_the_name_of_a_file_must_be_one(folder: Folder) -> None:
+    folder.remove(*TASK_FILES)
+    (folder.path / "alarms.csv").mkdir()
+    (folder.path / "trends.csv").symlink_to("nowhere")
+    folder.write("Reports.CSV", b"name,template\n\0")
+    assert [problem.split(",")[0] for problem in folder.problems()] == [
+        "alarms.csv: alarms.csv: is no regular file",
+        "trends.csv: trends.csv: does not exist",
+        "Reports.CSV:2: Reports.CSV: holds NUL bytes",
+    ]
+
+
+def test_alarms_trends_and_reports_without_a_server_are_worth_a_warning(folder: Folder) -> None:
+    plant = folder.read("plant.toml")
+    for key in ("alarm", "trend", "report"):
+        plant = re.sub(rf"\[\[{key}_server\]\]\n(?:\w.*\n)+", "", plant)
+    folder.write("plant.toml", plant)
+    (folder.path / "alarms.csv").rename(folder.path / "ALARMS.csv")
+    assert folder.warnings() == [
+        "ALARMS.csv: alarms.csv: nobody watches these alarms, plant.toml has no [[alarm_server]]",
+        "trends.csv: trends.csv: nobody records these tags, plant.toml has no [[trend_server]]",
+        "reports.csv: reports.csv: nobody runs these reports, plant.toml has no [[report_server]]",
+    ]
+    for name in ("ALARMS.csv", "trends.csv", "reports.csv"):
+        folder.write(name, folder.read(name).splitlines()[0])
+    assert folder.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("Europe/Berlin", None),
+        ("UTC", None),
+        ("Europe/Berln", "'Europe/Berln' is no time zone, did you mean \"Europe/Berlin\"?"),
+        ("europe/berlin", "'europe/berlin' is no time zone, did you mean \"Europe/Berlin\"?"),
+        ("Europe", "'Europe' is no time zone, "),
+        ("../../etc/passwd", "'../../etc/passwd' is no time zone, "),
+        ("localtime", "'localtime' is no time zone, "),
+        ("CEST!", "'CEST!' is no time zone, "),
+        ("", "'' is blank"),
+    ],
+)
+def test_the_time_zone(folder: Folder, zone: str, expected: str | None) -> None:
+    folder.replace("plant.toml", 'time_zone = "UTC"', f'time_zone = "{zone}"')
+    if expected is None:
+        assert folder.load().plant.time_zone == zone
+        return
+    line = folder.line("plant.toml", "time_zone")
+    (problem,) = folder.problems()
+    assert problem.startswith(f"plant.toml:{line}: plant.time_zone: {expected}")
+
+
+def test_without_a_time_zone_it_is_utc(folder: Folder) -> None:
+    folder.replace("plant.toml", "time_zone", "# time_zone")
+    assert folder.load().plant.time_zone == "UTC"
+
+
+def test_parameters_of_alarm_trend_and_report_servers(folder: Folder) -> None:
+    timing = folder.load().plant.timing
+    assert timing == Timing(send_timeout=2 * SECOND, client_retry=SECOND)
+    folder.write(
+        "citect.ini",
+        "[Alarm]\nScanTime=100\nStartTimeout=10\nSavePeriod=0\n[TREND]\nGapFillTime=0\nMaxRdnSamples=1\n"
+        "[report]\nwatchtime=200\n",
+    )
+    timing = folder.load().plant.timing
+    assert (timing.alarm_scan, timing.alarm_start, timing.alarm_save) == (100 * MILLISECOND, 10 * SECOND, 0)
+    assert (timing.trend_gap_fill, timing.trend_samples_max) == (0, 1)
+    assert timing.report_watch == 200 * MILLISECOND
+    folder.write("citect.ini", "[Alarm]\nScanTime=9\n[Trend]\nMaxRdnSamples=0\nGapFillTime=60001\n")
+    assert [problem.split(", ")[0] for problem in folder.problems()] == [
+        "citect.ini:2: [Alarm]ScanTime: 9 is out of range",
+        "citect.ini:4: [Trend]MaxRdnSamples: 0 is out of range",
+        "citect.ini:5: [Trend]GapFillTime: 60001 is out of range",
+    ]
+
+
+def test_a_parameter_of_one_cluster_is_worth_a_warning(folder: Folder) -> None:
+    folder.write(
+        "citect.ini", "[Alarm.C1]\nScanTime=100\nSound=x\n[Report.C1.R1]\nWatchTime=200\n!WatchTime=1\n"
+    )
+    assert folder.warnings() == [
+        "citect.ini:2: [Alarm.C1]ScanTime: has no effect, there are no clusters here, write [Alarm]",
+        "citect.ini:5: [Report.C1.R1]WatchTime: has no effect, there are no clusters here, write [Report]",
+    ]
+    assert folder.load().plant.timing.alarm_scan == 500 * MILLISECOND

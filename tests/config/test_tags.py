@@ -32,12 +32,12 @@ HEADER = "name,type,unit,addr,raw_zero,raw_full,eng_zero,eng_full,eng_units,dead
         ('A,INT,PLC1,40001,,,,,,,"x\ny"\na,INT,PLC1,40002,,,,,,,', "4: name: 'a' is also the tag in line 2"),
     ],
 )
-def test_rows(folder: Folder, row: str, expected: str | None) -> None:
-    folder.write("tags.csv", HEADER + row + "\n")
+def test_rows(bare: Folder, row: str, expected: str | None) -> None:
+    bare.write("tags.csv", HEADER + row + "\n")
     if expected is None:
-        folder.load()
+        bare.load()
         return
-    problems = folder.problems()
+    problems = bare.problems()
     assert len(problems) == 1 and problems[0].startswith(f"tags.csv:{expected}"), problems
 
 
@@ -51,29 +51,29 @@ def test_rows(folder: Folder, row: str, expected: str | None) -> None:
         ("name;type;unit;addr\n", "1: header: the columns are not separated by commas"),
     ],
 )
-def test_headers(folder: Folder, text: str, expected: str) -> None:
-    folder.write("tags.csv", text)
-    problems = folder.problems()
+def test_headers(bare: Folder, text: str, expected: str) -> None:
+    bare.write("tags.csv", text)
+    problems = bare.problems()
     assert len(problems) == 1 and problems[0].startswith(f"tags.csv:{expected}"), problems
 
 
-def test_columns_in_any_order_and_case_and_cp1252(folder: Folder) -> None:
+def test_columns_in_any_order_and_case_and_cp1252(bare: Folder) -> None:
     text = "UNIT,Addr,name,type,cluster,eng_units,raw_zero,raw_full,eng_zero,eng_full\n"
-    folder.write("tags.csv", (text + "PLC1,40001,Tür,INT,C1,°C,0,1e3,-50,50\n").encode("cp1252"))
-    (tag,) = folder.load().plant.tags
+    bare.write("tags.csv", (text + "PLC1,40001,Tür,INT,C1,°C,0,1e3,-50,50\n").encode("cp1252"))
+    (tag,) = bare.load().plant.tags
     assert (tag.name, tag.units) == ("Tür", "°C")
     assert tag.scaling == Scaling(0, 1000, -50, 50)
 
 
-def test_a_digital_tag_is_not_scaled(folder: Folder) -> None:
-    folder.write("tags.csv", HEADER + "A,DIGITAL,PLC1,00001,0,1,0,10,,,\n")
-    project = folder.load()
+def test_a_digital_tag_is_not_scaled(bare: Folder) -> None:
+    bare.write("tags.csv", HEADER + "A,DIGITAL,PLC1,00001,0,1,0,10,,,\n")
+    project = bare.load()
     assert project.plant.tags[0].scaling is None
     assert [str(w).split(": ", 1)[1] for w in project.warnings] == [
         "raw_zero: DIGITAL tags are not scaled, leave the four empty"
     ]
 
 
-def test_a_device_without_tags_is_worth_a_warning(folder: Folder) -> None:
-    folder.write("tags.csv", HEADER)
-    assert "io_device.name: no tag is in this device" in folder.warnings()[0]
+def test_a_device_without_tags_is_worth_a_warning(bare: Folder) -> None:
+    bare.write("tags.csv", HEADER)
+    assert "io_device.name: no tag is in this device" in bare.warnings()[0]

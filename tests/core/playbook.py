@@ -12,54 +12,29 @@ calls nothing may go out: what timers do is called by `wait`, which names the ve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import cycle
 from random import Random
 from typing import NamedTuple
 
-from changeover.core.device_channel import CameOnline, Completed, DeviceChannel, WentOffline
-from changeover.core.link import AttemptFailed, Delivered, Link, LinkLost, LinkOpened
-from changeover.core.machine import (
-    CloseConnection,
-    CloseDevice,
-    EndCommand,
-    Frame,
-    FrameArrived,
-    Note,
-    OpenConnection,
-    OpenDevice,
-    Present,
-    RaiseAlarm,
-    ResetListener,
-    SendAnswer,
-    SendDevice,
-    SendFrame,
-    ShowCom,
-)
-from changeover.core.messages import (
-    Answer,
-    Heartbeat,
-    Hello,
-    Message,
-    Probe,
-    ReadRequest,
-    UnitState,
-    UnitStatus,
-    Welcome,
-    WriteOutcome,
-    WriteRequest,
-    WriteResult,
-)
+from changeover.core.device_channel import DeviceChannel
+from changeover.core.link import Link
+from changeover.core.machine import Frame, FrameArrived, SendAnswer, SendFrame
+from changeover.core.messages import Message
+from changeover.core.pair import Pair
+from changeover.core.server_search import ServerSearch
 from changeover.model.moment import MILLISECOND, Instant, milliseconds
+from core.lines import told
 
 
 class Dice(Random):
-    """Always the same throw: phases are known."""
+    """Known throws, one after the other and then over again: phases are known."""
 
-    def __init__(self, throw: float) -> None:
+    def __init__(self, *throws: float) -> None:
         super().__init__(0)
-        self._throw = throw
+        self._throws = cycle(throws)
 
     def random(self) -> float:
-        return self._throw
+        return next(self._throws)
 
 
 class DeviceBlock(NamedTuple):
@@ -87,87 +62,35 @@ class Blocks:
         return DeviceBlock("probe")
 
 
-def _units(units: tuple[tuple[str, UnitStatus], ...]) -> str:
-    return " ".join(f"{name}={status.name.lower()}" for name, status in units)
-
-
-_MESSAGES: dict[type, Callable[..., str]] = {
-    Hello: lambda m: f"Hello {m.client}",
-    Welcome: lambda m: f"Welcome {m.server} {_units(m.units)}",
-    Probe: lambda m: "Probe",
-    ReadRequest: lambda m: f"Read {m.request} {m.unit}{'' if m.tags is None else ' ' + ','.join(m.tags)}",
-    Answer: lambda m: f"Answer {m.request} {m.unit}{' failed: ' + m.failure if m.failure else ''}",
-    UnitState: lambda m: f"UnitState {m.unit}={m.status.name.lower()}",
-    Heartbeat: lambda m: f"Heartbeat {_units(m.units)}",
-    WriteRequest: lambda m: f"Write {m.command} {m.unit} {m.tag}={m.value:g}",
-    WriteResult: lambda m: (
-        f"WriteResult {m.command} {WriteOutcome(m.outcome).name.lower()}{': ' + m.why if m.why else ''}"
-    ),
-}
-
-
-def _frame(frame: Frame) -> str:
-    return "ack" if frame.message is None else _MESSAGES[type(frame.message)](frame.message)
-
-
-def _waiters(step: WentOffline) -> str:
-    return f"offline sent={list(step.sent)} unsent={list(step.unsent)}"
-
-
-_STEPS: dict[type, Callable[..., str]] = {
-    OpenConnection: lambda e: f"open {e.session} {e.way}",
-    CloseConnection: lambda e: f"close {e.session}",
-    ResetListener: lambda e: "reset listener",
-    SendFrame: lambda e: f"{e.session}: {_frame(e.frame)}",
-    SendAnswer: lambda e: f"{e.session}: {_frame(e.frame)} with {'all' if e.full else 'changes'}",
-    OpenDevice: lambda e: f"connect {e.unit}",
-    CloseDevice: lambda e: f"disconnect {e.unit}",
-    SendDevice: lambda e: f"{e.unit} #{e.ticket} {e.block.name}",
-    Present: lambda e: f"present {e.device} by {e.unit} {e.way}",
-    ShowCom: lambda e: f"#COM {e.device}",
-    EndCommand: lambda e: f"command {e.command} {e.outcome}{': ' + e.why if e.why else ''}",
-    RaiseAlarm: lambda e: f"alarm {e.text}: {e.subject}",
-    Note: lambda e: f"note {e.kind.value} {e.subject}{' ' + e.detail if e.detail else ''}",
-    # Outcomes of links and channels, told to their owners.
-    LinkOpened: lambda e: "link opened",
-    LinkLost: lambda e: f"link lost {'silent' if e.silent else 'closed'}",
-    AttemptFailed: lambda e: "attempt failed",
-    Delivered: lambda e: f"delivered {_MESSAGES[type(e.message)](e.message)}",
-    CameOnline: lambda e: "online",
-    WentOffline: _waiters,
-    Completed: lambda e: f"completed {e.waiter}{' refused: ' + e.refused if e.refused else ''}",
-}
-
-
-def told(step: object) -> str:
-    """An effect or outcome as a line of a playbook."""
-    return _STEPS[type(step)](step)
-
-
 class Playbook:
     """Plays a machine, a link or a channel.
 
     Attributes:
         hide: Lines that start with one of these are left out: what a scene is not about.
+        attends: Sessions whose peer acknowledges at once whatever is sent to it.
     """
 
     def __init__(self, machine: object, *hide: str) -> None:
         self.machine = machine
         self.hide = hide
+        self.attends: set[int] = set()
         self.now: Instant = 0
         self._asleep = False
         self._sent: dict[int, int] = {}
         self._heard: dict[int, int] = {}
+        self._acknowledged: dict[int, int] = {}
 
     def __call__(self, at_ms: float, stimulus: object, *expected: str) -> None:
         """Bring a stimulus at an instant; exactly these effects go out, and none since the last call."""
         self._go_to(at_ms)
-        self._expect(self._told(self.machine.handle(stimulus, self.now)), expected)
+        lines = self._told(self.machine.handle(stimulus, self.now))
+        self._expect(lines + self._acknowledgements(), expected)
 
     def call(self, at_ms: float, act: Callable[[Instant], tuple[object, ...]], *expected: str) -> None:
         """Like a stimulus: call the machine's owner's side."""
         self._go_to(at_ms)
-        self._expect(self._told(act(self.now)), expected)
+        lines = self._told(act(self.now))
+        self._expect(lines + self._acknowledgements(), expected)
 
     def wait(self, at_ms: float, *expected: str) -> None:
         """Let time pass: at this instant exactly these effects go out, and none before."""
@@ -182,7 +105,8 @@ class Playbook:
     def late(self, *expected: str) -> None:
         """After a sleep, timers that are due are called now."""
         self._asleep = False
-        self._expect(self._told(self.machine.handle_timeout(self.now)), expected)
+        lines = self._told(self.machine.handle_timeout(self.now))
+        self._expect(lines + self._acknowledgements(), expected)
 
     def says(self, session: int, message: Message | None, ack: int | None = None) -> FrameArrived:
         """A frame of the peer; it acknowledges all that went out so far, or up to `ack`."""
@@ -210,7 +134,19 @@ class Playbook:
         while (deadline := self.machine.next_deadline()) is not None and deadline <= instant:
             self.now = max(deadline, self.now)
             lines += self._told(self.machine.handle_timeout(self.now))
+            lines += self._acknowledgements()
         self.now = max(instant, self.now)
+        return lines
+
+    def _acknowledgements(self) -> list[str]:
+        """What the machine makes of the acknowledgements of those who acknowledge at once."""
+        lines: list[str] = []
+        for session in sorted(self.attends):
+            heard = self._heard.get(session, 0)
+            if heard > self._acknowledged.get(session, 0):
+                self._acknowledged[session] = heard
+                bare = FrameArrived(session, Frame(0, heard))
+                lines += self._told(self.machine.handle(bare, self.now))
         return lines
 
     def _told(self, steps: tuple[object, ...]) -> list[str]:
@@ -229,11 +165,21 @@ class Playbook:
 
 
 class Alone:
-    """A link or a channel without its owner, as something that a playbook can play."""
+    """A part of a machine without its owner, as something that a playbook can play.
 
-    def __init__(self, part: Link | DeviceChannel) -> None:
+    Args:
+        part: The part.
+        on_timer: What the owner does with a timer of the table: (purpose, whose, deadline, now).
+    """
+
+    def __init__(
+        self,
+        part: Link | DeviceChannel | ServerSearch | Pair,
+        on_timer: Callable[..., tuple[object, ...]] | None = None,
+    ) -> None:
         self.part = part
         self._deadlines = part._deadlines
+        self._on_timer = on_timer or (lambda purpose, _, at, now: part.handle_timer(purpose, at, now))
 
     def handle(self, stimulus: object, now: Instant) -> tuple[object, ...]:
         return self.part.handle(stimulus, now)
@@ -241,8 +187,8 @@ class Alone:
     def handle_timeout(self, now: Instant) -> tuple[object, ...]:
         steps: list[object] = []
         while (due := self._deadlines.pop_due(now)) is not None:
-            (purpose, _), at = due
-            steps += self.part.handle_timer(purpose, at, now)
+            (purpose, owner), at = due
+            steps += self._on_timer(purpose, owner, at, now)
         return tuple(steps)
 
     def next_deadline(self) -> Instant | None:

@@ -48,6 +48,12 @@ def test_the_two_ends_of_a_cable_never_share_a_number(make_plant):
     assert all(port.host_index != port.hub_index for port in plan_lab(make_plant()).ports)
 
 
+def test_every_port_has_a_hardware_address_of_its_own(make_plant):
+    ports = plan_lab(make_plant()).ports
+    assert ports[0].hardware_address == bytes((2, 0, 10, 10, 0, 11))
+    assert len({port.hardware_address for port in ports}) == len(ports)
+
+
 @pytest.mark.parametrize(
     ("lans", "computers", "device", "message"),
     [

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import click
 
-_FILES = ("plant.toml", "citect.ini", "tags.csv")
+_FILES = (
+    "plant.toml", "citect.ini", "tags.csv", "categories.csv", "alarms.csv", "trends.csv", "reports.csv",
+    "reports/shift.html.j2",
+)  # fmt: skip
+"""Paths in the project; the template of each is a file of the same name, without its folder."""
 
 
 class _Refused(click.ClickException):
@@ -38,7 +42,7 @@ def command(folder: Path) -> None:
 
 
 def write_project(folder: Path) -> None:
-    """Write the example's three files into a new or empty folder: all of them, or nothing.
+    """Write the example's files into a new or empty folder: all of them, or nothing.
 
     Raises:
         OSError: They could not be written; nothing is left behind.
@@ -50,14 +54,18 @@ def write_project(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".changeover-new-", dir=folder))
         for name in _FILES:
+            (stage / name).parent.mkdir(exist_ok=True)
             (stage / name).write_bytes(_template(name))
-        for name in _FILES:
+        for name in dict.fromkeys(Path(name).parts[0] for name in _FILES):
             (stage / name).rename(folder / name)
             placed.append(folder / name)
         stage.rmdir()
     except BaseException:
         for path in placed:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
         for path in missing:
@@ -67,7 +75,7 @@ def write_project(folder: Path) -> None:
 
 
 def _template(name: str) -> bytes:
-    return resources.files("changeover.cli").joinpath("template", name).read_bytes()
+    return resources.files("changeover.cli").joinpath("template", Path(name).name).read_bytes()
 
 
 def _refuse_occupied(folder: Path) -> None:

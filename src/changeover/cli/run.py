@@ -16,6 +16,11 @@ from changeover.cli.common import choose, fail, load, project_argument
 @click.option("--version", help="Another product version than plant.toml's.")
 @click.option("--no-restart", is_flag=True, help="Leave a process that ended as it is.")
 @click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the archives of alarm, trend and report servers in this folder instead of PROJECT/data.",
+)
+@click.option(
     "--trace-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each process's trace (JSON lines) into this folder.",
@@ -26,10 +31,19 @@ def command(
     node: str | None,
     version: str | None,
     no_restart: bool,
+    data: Path | None,
     trace_dir: Path | None,
 ) -> None:
-    """Run the I/O servers and clients of one computer of PROJECT, one process each, until SIGTERM."""
-    from changeover.runtime.process import NotRunnableError, check_runnable, nodes_of, run_loop, run_node
+    """Run the servers and clients of one computer of PROJECT, one process each, until SIGTERM."""
+    from changeover.runtime.process import (
+        DATA_FOLDER,
+        NotRunnableError,
+        Place,
+        check_runnable,
+        nodes_of,
+        run_loop,
+        run_node,
+    )
     from changeover.runtime.supervisor import Job, Supervisor, own_command
 
     plant = load(folder, version).plant
@@ -40,15 +54,17 @@ def command(
     except NotRunnableError as error:
         fail(str(error))
     if not nodes:
-        fail(f"computer {name} has no I/O server and no client")
+        fail(f"computer {name} has no server and no client")
     if trace_dir is not None:
         try:
             trace_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             fail(f"--trace-dir {trace_dir}: {error.strerror}")
     if node is not None:
-        raise SystemExit(run_node(plant, choose(f"server or client on {name}", node, nodes), trace_dir))
+        place = Place(folder, data or folder / DATA_FOLDER, trace_dir)
+        raise SystemExit(run_node(plant, choose(f"server or client on {name}", node, nodes), place))
     more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
+    more += ("--data", str(data)) if data else ()
     more += ("--version", version) if version else ()
     jobs = [Job(n, own_command("run", str(folder), "--computer", name, "--node", n, *more)) for n in nodes]
     raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

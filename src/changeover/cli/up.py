@@ -13,12 +13,17 @@ from changeover.cli.common import fail, load, project_argument
 @project_argument
 @click.option("--no-restart", is_flag=True, help="Leave a process that ended as it is.")
 @click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the archives of alarm, trend and report servers in this folder instead of PROJECT/data.",
+)
+@click.option(
     "--trace-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write each process's trace (JSON lines) into this folder.",
 )
-def command(folder: Path, no_restart: bool, trace_dir: Path | None) -> None:
-    """Run every I/O server and client of PROJECT on this machine, one process each, until Ctrl-C.
+def command(folder: Path, no_restart: bool, data: Path | None, trace_dir: Path | None) -> None:
+    """Run every server and client of PROJECT on this machine, one process each, until Ctrl-C.
 
     Devices on loopback addresses are simulated; others must be there.
     """
@@ -50,10 +55,11 @@ def command(folder: Path, no_restart: bool, trace_dir: Path | None) -> None:
     jobs = [
         Job(f"PLC {a}", own_command("plc", "--address", str(a), "--registers", registers)) for a in simulated
     ]
-    trace = ("--trace-dir", str(trace_dir)) if trace_dir else ()
+    more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
+    more += ("--data", str(data)) if data else ()
     for computer in plant.computers:
         for node in nodes_of(plant, computer.name):
-            arguments = ("run", str(folder), "--computer", computer.name, "--node", node, *trace)
+            arguments = ("run", str(folder), "--computer", computer.name, "--node", node, *more)
             jobs.append(Job(node, own_command(*arguments)))
     click.echo(f"{plant.name}: {len(jobs)} processes; Ctrl-C stops them all")
     click.echo(f"in another terminal: changeover watch {folder} --client {plant.clients[0].name}")

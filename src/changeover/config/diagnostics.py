@@ -1,7 +1,7 @@
 """Diagnostics: what is wrong in a project's files, one line each.
 
 Bad input is never an exception with a traceback. Readers collect diagnostics and go on, so that an engineer
-sees every fault of all three files at once, each with its place and with what is allowed there.
+sees every fault of all files at once, each with its place and with what is allowed there.
 """
 
 from __future__ import annotations

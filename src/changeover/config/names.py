@@ -14,6 +14,11 @@ _NAME = re.compile(r"\w[\w .-]*")
 _NAME_LENGTH_MAX = 63
 
 
+def is_name(text: str) -> bool:
+    """Whether servers, computers and the like may be called that; it could be part of a file's name."""
+    return len(text) <= _NAME_LENGTH_MAX and _NAME.fullmatch(text) is not None
+
+
 class _Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -33,7 +38,7 @@ class Names:
         name = table.text("name")
         if not name:
             return ""
-        if len(name) > _NAME_LENGTH_MAX or not _NAME.fullmatch(name):
+        if not is_name(name):
             table.problem(
                 "name",
                 f"{quoted(name)} is no name",

@@ -144,6 +144,37 @@ WATCHDOG = Parameter(
     "Whether standby units are checked every driver WatchTime (I8).",
     "H", Use.READ,
 )  # fmt: skip
+ALARM_SCAN_TIME = Parameter(
+    "Alarm", "ScanTime", _MS, 10, 60_000, _same(500),
+    "Time between two scans of an alarm server: how late an alarm can be.",
+    "H; least value: ours, H has 0", Use.READ,
+)  # fmt: skip
+ALARM_SAVE_PERIOD = Parameter(
+    "Alarm", "SavePeriod", _S, 0, 86_400, _same(600),
+    "How often an alarm server saves the states of all alarms; 0 for never.",
+    "H", Use.READ,
+)  # fmt: skip
+ALARM_START_TIMEOUT = Parameter(
+    "Alarm", "StartTimeout", _S, 10, 3_600, _same(120),
+    "How long a starting alarm server waits for its partner's states; then it goes on with its own last ones "
+    "(T6).",
+    "H, KB 1183", Use.READ,
+)  # fmt: skip
+TREND_GAP_FILL_TIME = Parameter(
+    "Trend", "GapFillTime", _MS, 0, 60_000, _same(10_000),
+    "How often a running trend server asks its partner for samples it lacks; 0: only at its return (T6).",
+    "H, KB 4051; the use as a period: ours, H fills gaps up to this length with calculated values", Use.READ,
+)  # fmt: skip
+TREND_SAMPLES_MAX = Parameter(
+    "Trend", "MaxRdnSamples", _COUNT, 1, 1_000_000, _same(500),
+    "Samples in one message while a trend server fills a gap from its partner.",
+    "H; range: ours", Use.READ,
+)  # fmt: skip
+REPORT_WATCH_TIME = Parameter(
+    "Report", "WatchTime", _MS, 100, 60_000, _same(1_000),
+    "How often a report server looks for runs that are due.",
+    "H", Use.READ,
+)  # fmt: skip
 
 PARAMETERS: tuple[Parameter, ...] = (
     SEND_TIMEOUT,
@@ -180,30 +211,12 @@ PARAMETERS: tuple[Parameter, ...] = (
         "IOSERVER", "PeerServerConnectTimeOut", _MS, 0, _LARGEST, _same(30_000),
         "Delay of an exclusive unit at the start.", "current product; range: ours",
     ),
-    Parameter(
-        "Alarm", "ScanTime", _MS, 0, _LARGEST, _same(500),
-        "Period in which alarm servers scan.", "H; range: ours",
-    ),
-    Parameter(
-        "Alarm", "SavePeriod", _S, 0, _LARGEST, _same(600),
-        "Period in which alarm states are saved.", "H; range: ours",
-    ),
-    Parameter(
-        "Alarm", "StartTimeout", _S, 10, 3_600, _same(120),
-        "How long a starting alarm server waits for its partner's states; then they are lost.", "H, KB 1183",
-    ),
-    Parameter(
-        "Trend", "GapFillTime", _MS, 0, 60_000, _same(10_000),
-        "Period in which a trend server fills gaps from its partner.", "H",
-    ),
-    Parameter(
-        "Trend", "MaxRdnSamples", _COUNT, 0, _LARGEST, _same(500),
-        "Samples per message while a gap is filled.", "H; range: ours",
-    ),
-    Parameter(
-        "Report", "WatchTime", _MS, 100, 60_000, _same(1_000),
-        "How often report servers look for each other.", "H",
-    ),
+    ALARM_SCAN_TIME,
+    ALARM_SAVE_PERIOD,
+    ALARM_START_TIMEOUT,
+    TREND_GAP_FILL_TIME,
+    TREND_SAMPLES_MAX,
+    REPORT_WATCH_TIME,
 )  # fmt: skip
 """Every parameter outside the driver sections."""
 

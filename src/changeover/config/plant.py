@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 from changeover.config.devices import Surroundings, read_devices
-from changeover.config.diagnostics import Diagnostic
+from changeover.config.diagnostics import Diagnostic, quoted
 from changeover.config.driver_table import DRIVERS
 from changeover.config.ini import IniFile
 from changeover.config.network import Network, read_network
 from changeover.config.parameters import REQUEST_TIMEOUT, SEND_TIMEOUT, STACK_PARAMETERS, ParameterUnit
 from changeover.config.servers import Servers, read_servers
+from changeover.config.task_files import TaskFiles
 from changeover.config.timing import read_timing, setting
 from changeover.config.toml_table import Table
 from changeover.model.device import IoDevice
@@ -26,6 +29,7 @@ _KEYS = (
 )  # fmt: skip
 _VERSIONS = 'allowed are 1.0 to 7.20, such as "5.0" or "3.40"'
 _OPTION = "--version"
+_UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class PlantFile:
         network: LANs and computers.
         servers: Servers and clients.
         devices: I/O devices by name in lower case.
+        time_zone: The zone that reports are scheduled in.
     """
 
     root: Table
@@ -53,6 +58,7 @@ class PlantFile:
     network: Network
     servers: Servers
     devices: Mapping[str, IoDevice]
+    time_zone: str
 
 
 def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
@@ -68,7 +74,7 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
     if "plant" not in root.values:
         root.problem("plant", "is missing", "a table [plant] with name and version is wanted")
         head = Table(root.file, {"name": "?", "version": "5.0"}, head.path, head.lines, head.findings)
-    head.expect_only("name", "version", "network_protocol")
+    head.expect_only("name", "version", "network_protocol", "time_zone")
     name = head.text("name")
     chosen, family = _read_version(head, version)
     network_protocol = head.choice("network_protocol", NetworkProtocol, NetworkProtocol.ACKNOWLEDGED)
@@ -81,10 +87,13 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
     _check_pairs(root, devices, servers)
     _check_unused_ports(root, ini, devices)
     _check_send_timeout(root, ini, family)
-    return PlantFile(root, name, chosen, family, network_protocol, stacks, network, servers, devices)
+    time_zone = _read_time_zone(head)
+    return PlantFile(
+        root, name, chosen, family, network_protocol, stacks, network, servers, devices, time_zone
+    )
 
 
-def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...]) -> Plant:
+def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: TaskFiles) -> Plant:
     """The plant as the other layers want it; only for files without problems."""
     servers = read.servers
     return Plant(
@@ -111,6 +120,10 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...]) -> Plant:
             syn_retries=int(read.stacks["linux", "tcp_syn_retries"]),
             rto=milliseconds(read.stacks["linux", "rto_ms"]),
         ),
+        alarms=tasks.alarms,
+        trends=tasks.trends,
+        reports=tasks.reports,
+        time_zone=read.time_zone,
     )
 
 
@@ -134,6 +147,20 @@ def _read_version(head: Table, override: str | None) -> tuple[str, Family]:
 def _without_advice(error: ValueError) -> str:
     """What `parse_version` says is wrong; what is allowed follows its last comma."""
     return str(error).rpartition(", ")[0]
+
+
+def _read_time_zone(head: Table) -> str:
+    """An IANA name, which means the same on every computer: `localtime`, which need not, is refused."""
+    zone = head.text("time_zone", _UTC)
+    if not zone or zone == _UTC:
+        return _UTC
+    names = available_timezones() - {"localtime"}
+    if zone not in names:
+        near = {name.lower(): name for name in names}
+        found = difflib.get_close_matches(zone.lower(), near, n=1)
+        allowed = f'did you mean "{near[found[0]]}"?' if found else 'such as "UTC" or "Europe/Berlin"'
+        head.problem("time_zone", f"{quoted(zone)} is no time zone", allowed)
+    return zone
 
 
 def _read_stacks(root: Table) -> dict[tuple[str, str], float]:

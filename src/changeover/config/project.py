@@ -1,4 +1,4 @@
-"""A project: a folder with plant.toml, citect.ini and tags.csv, read and checked as one."""
+"""A project: a folder with plant.toml, citect.ini and csv files, read and checked as one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from changeover.config.diagnostics import ConfigurationError, Diagnostic, Findin
 from changeover.config.ini import IniFile, parse_ini
 from changeover.config.plant import PlantFile, build_plant, read_plant
 from changeover.config.tags import AddressChecker, read_tags
-from changeover.config.text_file import UnreadableFileError, find_file, read_bytes
+from changeover.config.task_files import TASK_FILES, check_servers, read_task_files
+from changeover.config.text_file import PROJECT, UnreadableFileError, find_file, read_bytes
 from changeover.config.timing import check_ini
 from changeover.config.toml_table import read_toml
+from changeover.config.variables import Variables
 from changeover.model.plant import Plant
 from changeover.model.tag import Tag
 
-PLANT_FILE, INI_FILE, TAGS_FILE = FILES = ("plant.toml", "citect.ini", "tags.csv")
+FILES = ("plant.toml", "citect.ini", "tags.csv", *TASK_FILES)
+"""The files of a project. The first three must be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Project:
         plant: What every other layer works from.
         ini: The whole citect.ini, unrelated parameters too.
         warnings: What is legal, but should be looked at; in file order, then by line.
-        files: plant.toml, citect.ini and tags.csv as found.
+        files: Those of `FILES` that are there, as found. Templates of reports are not among them.
     """
 
     folder: Path
@@ -49,25 +52,27 @@ def load_project(
             returns what is wrong with the address, or None.
 
     Raises:
-        ConfigurationError: With every diagnostic of all three files.
+        ConfigurationError: With every diagnostic of all files.
     """
     _check_folder(folder)
     findings = Findings()
-    paths = tuple(find_file(folder, name) for name in FILES)
-    names = [str(path) for path in paths]
-    plant_path, ini_path, tags_path = paths
+    names = [str(find_file(folder, name)) for name in FILES]
+    plant_path, ini_path, tags_path = paths = tuple(find_file(folder, name) for name in FILES[:3])
     ini = _read_ini(ini_path, findings)
     root = read_toml(plant_path, findings)
     read = read_plant(root, ini, version) if root else None
     check_ini(ini, {device.protocol for device in read.devices.values()} if read else set(), findings)
-    tags = _read_tags(tags_path, read, check_address, findings)
+    variables = _read_tags(tags_path, read, check_address, findings)
+    tasks = read_task_files(folder, variables, findings)
     if findings.problems or read is None:
         raise ConfigurationError(
             sorted_diagnostics(findings.problems, names), sorted_diagnostics(findings.warnings, names)
         )
-    _check_untagged(read, tags, findings)
+    plant = build_plant(read, ini, variables.tags, tasks)
+    _check_untagged(read, plant.tags, findings)
+    check_servers(tasks, {server.function for server in plant.task_servers}, findings)
     warnings = sorted_diagnostics(findings.warnings, names)
-    return Project(folder, build_plant(read, ini, tags), ini, warnings, paths)
+    return Project(folder, plant, ini, warnings, (*paths, *tasks.paths))
 
 
 def _check_folder(folder: Path) -> None:
@@ -77,8 +82,7 @@ def _check_folder(folder: Path) -> None:
         problem = "is no folder" if folder.exists() else "does not exist"
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
-    allowed = "a project is a folder with plant.toml, citect.ini and tags.csv"
-    raise ConfigurationError([Diagnostic(str(folder), None, "project", problem, allowed)])
+    raise ConfigurationError([Diagnostic(str(folder), None, "project", problem, PROJECT)])
 
 
 def _read_ini(path: Path, findings: Findings) -> IniFile:
@@ -91,15 +95,16 @@ def _read_ini(path: Path, findings: Findings) -> IniFile:
 
 def _read_tags(
     path: Path, read: PlantFile | None, check_address: AddressChecker | None, findings: Findings
-) -> tuple[Tag, ...]:
+) -> Variables:
+    unread = Variables((), is_complete=False)
     try:
         data = read_bytes(path)
     except UnreadableFileError as error:
         findings.problems.append(error.diagnostic)
-        return ()
+        return unread
     if read is None or not read.devices:
         # Without devices every tag's unit would be unknown: hundreds of lines about one broken plant.toml.
-        return ()
+        return unread
     return read_tags(data, str(path), read.devices, check_address, findings)
 
 

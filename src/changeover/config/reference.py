@@ -31,7 +31,9 @@ checked and documented, nothing reads them yet. **Source:** KB n is the vendor's
 AV n page n of the current vendor help, H the help of version 7; *ours* is a choice of this project because
 the sources are silent.
 
-WatchTime is in **seconds** everywhere but in `[Report]`; time-outs are in **milliseconds**.
+WatchTime is in **seconds** everywhere but in `[Report]`; time-outs are in **milliseconds** everywhere but in
+[IOSERVER]CancelTimeout and [Alarm]StartTimeout. The csv files of a project have
+[a page of their own](project-files.md).
 """
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from changeover.config.diagnostics import Diagnostic
 
 FILE_SIZE_MAX = 64 * 1024 * 1024
+PROJECT = "a project is a folder with plant.toml, citect.ini and tags.csv"
 
 
 class UnreadableFileError(Exception):
@@ -62,9 +63,7 @@ def read_bytes(path: Path) -> bytes:
             raise _unreadable(path, f"is {status.st_size} bytes long", f"at most {FILE_SIZE_MAX} are read")
         data = path.read_bytes()
     except FileNotFoundError:
-        raise _unreadable(
-            path, "does not exist", "a project is a folder with plant.toml, citect.ini and tags.csv"
-        ) from None
+        raise _unreadable(path, "does not exist", PROJECT) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _unreadable(path, f"cannot be read ({reason})", "it must be readable") from None

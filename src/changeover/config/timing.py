@@ -10,11 +10,17 @@ from changeover.config.diagnostics import Diagnostic, Findings, quoted
 from changeover.config.driver_table import DRIVERS, Driver
 from changeover.config.ini import IniEntry, IniFile
 from changeover.config.parameters import (
+    ALARM_SAVE_PERIOD,
+    ALARM_SCAN_TIME,
+    ALARM_START_TIMEOUT,
     CLIENT_RETRY_TIME,
     HEART_TIME,
     PARAMETERS,
+    REPORT_WATCH_TIME,
     REQUEST_TIMEOUT,
     SEND_TIMEOUT,
+    TREND_GAP_FILL_TIME,
+    TREND_SAMPLES_MAX,
     WATCH_TIME,
     WATCHDOG,
     Parameter,
@@ -73,7 +79,7 @@ def setting(ini: IniFile, parameter: Parameter, family: Family, sections: Iterab
 
 
 def read_timing(ini: IniFile, family: Family) -> Timing:
-    """The parameters that govern changeovers, missing ones by the family's defaults."""
+    """The parameters that servers and clients go by, missing ones by the family's defaults."""
 
     def duration(parameter: Parameter) -> Duration:
         return setting(ini, parameter, family).duration
@@ -85,6 +91,12 @@ def read_timing(ini: IniFile, family: Family) -> Timing:
         heartbeat=duration(HEART_TIME),
         client_retry=duration(CLIENT_RETRY_TIME),
         watchdog=setting(ini, WATCHDOG, family).value == 1,
+        alarm_scan=duration(ALARM_SCAN_TIME),
+        alarm_start=duration(ALARM_START_TIMEOUT),
+        alarm_save=duration(ALARM_SAVE_PERIOD),
+        trend_gap_fill=duration(TREND_GAP_FILL_TIME),
+        trend_samples_max=setting(ini, TREND_SAMPLES_MAX, family).value,
+        report_watch=duration(REPORT_WATCH_TIME),
     )
 
 
@@ -164,6 +176,7 @@ def check_ini(ini: IniFile, protocols: Collection[str], findings: Findings) -> N
         if entry.shadowed:
             findings.warnings.extend(_ignored_duplicate(ini, entry))
         elif entry.value:
+            findings.warnings.extend(_unread_nesting(ini, entry))
             try:
                 row.read(entry.value)
             except ValueError as error:
@@ -172,7 +185,8 @@ def check_ini(ini: IniFile, protocols: Collection[str], findings: Findings) -> N
 
 
 _DRIVER_SECTIONS = frozenset(driver.protocol.lower() for driver in DRIVERS)
-_NESTING_SECTIONS = _DRIVER_SECTIONS | {"alarm"}
+_CLUSTER_SECTIONS = frozenset({"alarm", "report"})
+_NESTING_SECTIONS = _DRIVER_SECTIONS | _CLUSTER_SECTIONS
 
 
 def _rows() -> _Rows:
@@ -204,6 +218,14 @@ def _ignored_duplicate(ini: IniFile, entry: IniEntry) -> Iterator[Diagnostic]:
             f"{quoted(entry.value)} is ignored, line {winner.line} sets {quoted(winner.value)} first",
             "of duplicates the first wins",
         )
+
+
+def _unread_nesting(ini: IniFile, entry: IniEntry) -> Iterator[Diagnostic]:
+    """In the product [Alarm.Cluster.Server] beats [Alarm.Cluster], and that [Alarm]; here is no cluster."""
+    base = _base(entry.section)
+    if base in _CLUSTER_SECTIONS and entry.section.lower() != base:
+        allowed = f"there are no clusters here, write [{base.capitalize()}]"
+        yield _at(ini, entry, "has no effect", allowed)
 
 
 def _likely_slips(ini: IniFile, entry: IniEntry, rows: _Rows) -> Iterator[Diagnostic]:

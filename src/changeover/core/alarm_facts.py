@@ -190,8 +190,11 @@ class AlarmFacts:
     @property
     def end_utc(self) -> int:
         """The latest UTC on the timeline: what happens now is later than that."""
-        service = self._latest(Kind.SERVICE)
-        return max(self.told_utc, self.seen_utc, service.utc if service else 0)
+        return max(self.told_utc, self._own_end_utc())
+
+    def is_late(self, utc: int) -> bool:
+        """Whether something seen here is older than the timeline's last fact, a transition of the partner."""
+        return utc <= self.told_utc and self.told_utc > self._own_end_utc()
 
     def state(self) -> AlarmState:
         """What follows from the facts."""
@@ -262,6 +265,10 @@ class AlarmFacts:
         return (self._base.comment if active_utc == self._base.active_utc else ""), 0
 
     # --- remembering ---
+
+    def _own_end_utc(self) -> int:
+        service = self._latest(Kind.SERVICE)
+        return max(self.seen_utc, service.utc if service else 0)
 
     def _latest(self, kind: Kind) -> Fact | None:
         facts = self._facts.get(kind)

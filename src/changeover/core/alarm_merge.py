@@ -1,12 +1,17 @@
 """The journals of a pair, told as one.
 
-Where both servers believed themselves active (they could not see each other), both have logged what they saw:
-the same transition twice, at slightly different times. The merged journal tells it once. Which two records
-are one is decided alarm by alarm: the transitions of each server are put side by side, each in its own order,
-so that as many pairs as possible agree (same event and condition, UTC within the window), and of several ways
-to do so the one with the least distance in time. Order is kept, for a server does not see an alarm return
-before it became active: two servers that tell all of one truth are paired exactly, however fast it changes.
-What one server alone has seen stays, unless the other has seen the like of it within the window.
+Where both servers believed themselves active (they could not see each other), both have logged what they
+saw: the same transition twice, at slightly different times. The merged journal tells it once. Which two
+records are one is decided alarm by alarm: the transitions of each server are laid side by side, each in its
+own order (no server sees an alarm return before it became active), and paired with their like (same event
+and condition, UTC within the window) so that as much nearness as possible comes together: the window less
+the distance of each pair. What then still repeats the state that another server's record has told just
+before is folded as well.
+
+That is exact, whoever logged what, where two servers see a transition less than a window apart and
+transitions of one alarm are a window apart. It is exact too for an alarm that changes with every scan,
+where both have logged it and the window is two scans. Only where one stops logging such an alarm just as
+the other begins can two transitions be taken for one.
 
 Records of one server are never folded: it logs each of its transitions once.
 """
@@ -24,7 +29,6 @@ from changeover.core.alarm_records import JournalRecord
 from changeover.model.moment import Duration
 
 _Pair: TypeAlias = tuple[int, int]
-_Score: TypeAlias = tuple[int, int]
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -51,18 +55,17 @@ def merge(records: Iterable[JournalRecord], window: Duration) -> Merged:
     """
     distinct = {(record.origin, record.number): record for record in records}
     actions: dict[tuple[str, str, int], list[JournalRecord]] = defaultdict(list)
-    transitions: dict[str, list[JournalRecord]] = defaultdict(list)
+    # Shelvings that ended by themselves are no transitions, and told apart from them.
+    seen: dict[tuple[str, bool], list[JournalRecord]] = defaultdict(list)
     for record in sorted(distinct.values(), key=_place):
         if record.action:
             actions[record.action, record.tag, record.event].append(record)
         else:
-            transitions[record.tag].append(record)
-    merged = [record for group in actions.values() for record in _merge_action(group)]
-    told = len(distinct) - sum(map(len, actions.values()))
-    acted = len(merged)
-    for group in transitions.values():
-        merged.extend(_merge_transitions(group, window))
-    return Merged(tuple(sorted(merged, key=_place)), told - (len(merged) - acted))
+            seen[record.tag, record.event.is_transition].append(record)
+    done = [record for group in actions.values() for record in _merge_action(group)]
+    told = [record for group in seen.values() for record in _merge_seen(group, window)]
+    folded = sum(map(len, seen.values())) - len(told)
+    return Merged(tuple(sorted([*done, *told], key=_place)), folded)
 
 
 def _place(record: JournalRecord) -> tuple[int, str, int]:
@@ -84,26 +87,36 @@ def _merge_action(records: list[JournalRecord]) -> Iterator[JournalRecord]:
         yield min((told[place] for told in lists if place < len(told)), key=_place)
 
 
-def _merge_transitions(records: list[JournalRecord], window: Duration) -> list[JournalRecord]:
-    """The transitions of one alarm, one server after the other laid beside what is there already."""
+def _merge_seen(records: list[JournalRecord], window: Duration) -> list[JournalRecord]:
+    """What servers saw of one alarm: of each transition the record of the first that saw it."""
     first, *others = _by_origin(records)
-    merged = first
-    for told in others:
-        twins = dict(_pair_up(merged, told, window))
+    groups = [[record] for record in first]
+    for theirs in others:
+        ours = [group[0] for group in groups]
+        twins = dict(_pair_up(ours, theirs, window))
+        for i, j in twins.items():
+            groups[i] = sorted([*groups[i], theirs[j]], key=_place)
         paired = set(twins.values())
-        merged = [
-            *(
-                min(record, told[twins[i]], key=_place) if i in twins else record
-                for i, record in enumerate(merged)
-            ),
-            *(record for j, record in enumerate(told) if j not in paired),
-        ]
-        merged.sort(key=_place)
-    return merged
+        groups.extend([record] for j, record in enumerate(theirs) if j not in paired)
+        groups.sort(key=lambda group: _place(group[0]))
+    return [group[0] for group in _without_repeats(groups, window)]
+
+
+def _without_repeats(groups: list[list[JournalRecord]], window: Duration) -> list[list[JournalRecord]]:
+    """Fold what tells the state once more that another server has told just before."""
+    kept: list[list[JournalRecord]] = []
+    for group in groups:
+        record, before = group[0], kept[-1] if kept else []
+        repeats = before and _kind(before[0]) == _kind(record) and record.utc - before[0].utc <= window
+        if repeats and not {r.origin for r in before} & {r.origin for r in group}:
+            before.extend(group)
+        else:
+            kept.append(group)
+    return kept
 
 
 def _pair_up(ours: list[JournalRecord], theirs: list[JournalRecord], window: Duration) -> list[_Pair]:
-    """Which of ours and theirs are one: the longest chain of pairs in the order of both, the nearest of these.
+    """Which of ours and theirs are one: the chain of pairs, in the order of both, with the most nearness.
 
     Args:
         ours: Records of one alarm by UTC.
@@ -126,10 +139,10 @@ def _pair_up(ours: list[JournalRecord], theirs: list[JournalRecord], window: Dur
         end = bisect_right(times[kind], record.utc + window)
         # From the right: what is entered for this i must not be found by another pair of the same i.
         for j in reversed(positions[kind][start:end]):
-            (count, distance), before = best.before(j)
-            score = (count + 1, distance - abs(record.utc - theirs[j].utc))
+            nearness, before = best.before(j)
+            nearness += window + 1 - abs(record.utc - theirs[j].utc)
             links.append(((i, j), before))
-            best.enter(j, score, len(links) - 1)
+            best.enter(j, nearness, len(links) - 1)
     chain: list[_Pair] = []
     _, link = best.before(len(theirs))
     while link >= 0:
@@ -143,14 +156,14 @@ def _kind(record: JournalRecord) -> tuple[int, str]:
 
 
 class _BestBefore:
-    """The best score of a chain that ends before a position: a tree of prefix maxima."""
+    """The nearest chain that ends before a position: a tree of prefix maxima."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._nodes: list[tuple[_Score, int]] = [((0, 0), -1)] * (size + 1)
+        self._nodes: list[tuple[int, int]] = [(0, -1)] * (size + 1)
 
-    def before(self, position: int) -> tuple[_Score, int]:
-        """The best (pairs, minus their distance), and the link that it ends with; (0, 0) and -1 for none."""
+    def before(self, position: int) -> tuple[int, int]:
+        """Nearness of the best chain that ends before a position, and its last link; 0 and -1 for none."""
         best = self._nodes[0]
         while position > 0:
             if self._nodes[position][0] > best[0]:
@@ -158,10 +171,10 @@ class _BestBefore:
             position -= position & -position
         return best
 
-    def enter(self, position: int, score: _Score, link: int) -> None:
-        """A chain of that score ends at a position."""
+    def enter(self, position: int, nearness: int, link: int) -> None:
+        """A chain of that nearness ends at a position."""
         position += 1
         while position <= self._size:
-            if score > self._nodes[position][0]:
-                self._nodes[position] = (score, link)
+            if nearness > self._nodes[position][0]:
+                self._nodes[position] = (nearness, link)
             position += position & -position

@@ -136,10 +136,11 @@ class AlarmStates:
             that: a clock was set, what this server sees is in order.
         """
         key = seen.tag.casefold()
-        state, facts = self._states[key], self._facts_of(key)
+        state = self._states[key]
         if state.disabled or seen.condition is state.condition:
             return None
-        if not insist and seen.utc <= facts.told_utc and facts.told_utc > facts.seen_utc:
+        facts = self._facts_of(key)
+        if facts.is_late(seen.utc) and not insist:
             return None
         returned = seen.condition is Condition.NORMAL
         fact = Fact(

@@ -13,32 +13,30 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from changeover.drill import lab_keeper, lab_messages
+from changeover.drill.lab_hub import Direction, Hub, step
 from changeover.drill.lab_loopback import rewrite_loopback
-from changeover.drill.lab_messages import DISABLED, FORWARDING
 from changeover.drill.lab_namespace import Namespace, make_namespace
-from changeover.drill.lab_netlink import Message, Netlink, Span
+from changeover.drill.lab_netlink import Span
 from changeover.drill.lab_plan import LabError, LabPlan, Port, plan_lab
+from changeover.drill.lab_traffic import Bottleneck, Queue
 from changeover.model.plant import Plant
 
-__all__ = ["Lab", "LabError", "Span", "rewrite_loopback"]
-
-CABLE_PATIENCE_S = 5.0
-"""How long a cable may take from being plugged in to carrying frames; usually it takes under 1 ms."""
+__all__ = ["Bottleneck", "Lab", "LabError", "Queue", "Span", "rewrite_loopback"]
 
 
 class Lab:
     """A plant's network; made by `Lab.build`, ended by `close` or as a context manager.
 
     Faults act on bridge ports. A port is cut or whole, by whatever was done to it last: cutting a host and
-    a LAN and then restoring the host leaves the LAN cut at every port but the host's.
+    a LAN and then restoring the host leaves the LAN cut at every port but the host's. What keeps two hosts
+    apart, and the bottleneck before a host, are beside that: each is undone by its own call only, or by
+    `restore_all`.
 
     Every method that changes something raises LabError when the kernel refuses or the lab is closed, and
     KeyError for a host, or a LAN of it, that does not exist. All of them may be called from any thread and
@@ -51,7 +49,7 @@ class Lab:
     def __init__(self, plan: LabPlan) -> None:
         self._plan = plan
         self._ports = {(port.host, port.lan): port for port in plan.ports}
-        self._hub: Namespace | None = None
+        self._hub: Hub | None = None
         self._spaces: dict[str, Namespace] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -123,60 +121,104 @@ class Lab:
 
     def cut_port(self, host: str, lan: str) -> Span:
         """Cut a cable behind the switch: nothing passes, the host's carrier stays up."""
-        return self._set_ports(DISABLED, self._ports[host, lan])
+        return self._live_hub().cut(self._ports[host, lan])
 
     def restore_port(self, host: str, lan: str) -> Span:
         """Undo `cut_port`."""
-        return self._set_ports(FORWARDING, self._ports[host, lan])
+        return self._live_hub().restore(self._ports[host, lan])
 
     def cut_host(self, host: str) -> Span:
         """Cut every cable of a host behind the switch, in one call."""
-        return self._set_ports(DISABLED, *self._ports_of(host))
+        return self._live_hub().cut(*self._ports_of(host))
 
     def restore_host(self, host: str) -> Span:
         """Undo `cut_host`."""
-        return self._set_ports(FORWARDING, *self._ports_of(host))
+        return self._live_hub().restore(*self._ports_of(host))
 
     def cut_lan(self, lan: str) -> Span:
         """Cut every cable of a LAN behind the switch, in one call."""
-        return self._set_ports(DISABLED, *self._ports_on(lan))
+        return self._live_hub().cut(*self._ports_on(lan))
 
     def restore_lan(self, lan: str) -> Span:
         """Undo `cut_lan`."""
-        return self._set_ports(FORWARDING, *self._ports_on(lan))
+        return self._live_hub().restore(*self._ports_on(lan))
 
     def cut_carrier(self, host: str, lan: str) -> Span:
         """Pull the host's own cable: the host sees its carrier go, which is another way of failing."""
-        port = self._ports[host, lan]
-        return self._change(
-            f"pull the cable of {host} on {lan}", lab_messages.set_link(port.hub_index, up=False)
-        )
+        return self._live_hub().pull(self._ports[host, lan])
 
     def restore_carrier(self, host: str, lan: str) -> Span:
         """Plug the host's cable in again; the port is whole when this returns, cut before or not."""
-        return self._plug_in(self._ports[host, lan])
+        return self._live_hub().plug_in(self._ports[host, lan])
+
+    def cut_pair(self, host: str, other: str) -> Span:
+        """Let two hosts not see each other on any LAN, in one call; everybody else sees both.
+
+        Raises:
+            LabError: They share no LAN.
+        """
+        directions = (*self._directions(host, other), *self._directions(other, host))
+        return self._live_hub().deafen(*directions, spare_arp=False)
+
+    def restore_pair(self, host: str, other: str) -> Span:
+        """Undo `cut_pair`, and `cut_direction` both ways."""
+        return self._live_hub().hear(*self._directions(host, other), *self._directions(other, host))
+
+    def cut_direction(self, sender: str, listener: str) -> Span:
+        """Let nothing but ARP pass from one host to another on any LAN; the other direction stays whole.
+
+        Without ARP's answers the listener would forget where the sender is after half a minute or so, and the
+        other direction would be lost as well.
+
+        Raises:
+            LabError: They share no LAN.
+        """
+        return self._live_hub().deafen(*self._directions(sender, listener), spare_arp=True)
+
+    def restore_direction(self, sender: str, listener: str) -> Span:
+        """Undo `cut_direction`."""
+        return self._live_hub().hear(*self._directions(sender, listener))
+
+    def narrow(self, host: str, lan: str, bottleneck: Bottleneck) -> Span:
+        """Let what goes to a host on a LAN pass a bottleneck; done again, it takes the new values."""
+        return self._live_hub().narrow(self._ports[host, lan], bottleneck)
+
+    def widen(self, host: str, lan: str) -> Span:
+        """Undo `narrow`; what waits in the queue is lost."""
+        return self._live_hub().widen(self._ports[host, lan])
+
+    def queue(self, host: str, lan: str) -> Queue | None:
+        """What the bottleneck before a host on a LAN has seen, None where there is none."""
+        return self._live_hub().queue(self._ports[host, lan])
+
+    def missing(self) -> tuple[str, ...]:
+        """What this machine's kernel lacks for some of the faults, in words; empty when all can be made."""
+        return self._live_hub().missing()
 
     def restore_all(self) -> None:
-        """Make every cable whole and let all hosts forget the ARP entries that the fault has spoilt."""
-        self._plug_in(*self._plan.ports)
+        """Undo every fault and let all hosts forget the ARP entries that it has spoilt."""
+        hub = self._live_hub()
+        hub.clear()
+        hub.plug_in(*self._plan.ports)
         self.flush_neighbours()
 
     def flush_neighbours(self, host: str | None = None) -> None:
         """Let one host, or all, forget what ARP told it, so that no repetition measures a stale entry."""
         for name in self._plan.hosts if host is None else (host,):
             netlink = self._space(name).netlink
-            with _step(f"flush the neighbours of {name}"):
-                for message in lab_messages.neighbours_to_forget(netlink.ask(lab_messages.get_neighbours())):
-                    _forget(netlink, message)
+            with step(f"flush the neighbours of {name}"):
+                known = netlink.ask(lab_messages.get_neighbours())
+                # Some age away between the two calls.
+                netlink.change(*lab_messages.neighbours_to_forget(known), missing_ok=True)
 
     def port_is_cut(self, host: str, lan: str) -> bool:
         """Whether nothing passes through a host's bridge port."""
-        return lab_messages.port_state(self._link(self._ports[host, lan])) != FORWARDING
+        return self._live_hub().is_cut(self._ports[host, lan])
 
     def has_carrier(self, host: str, lan: str) -> bool:
         """Whether the host itself sees a live cable on a LAN."""
         port = self._ports[host, lan]
-        with _step(f"look at the carrier of {host} on {lan}"):
+        with step(f"look at the carrier of {host} on {lan}"):
             answers = self._space(host).netlink.ask(lab_messages.get_link(port.host_index))
         return lab_messages.has_carrier(answers[0])
 
@@ -209,17 +251,17 @@ class Lab:
         self.close()
 
     def _make_namespaces(self) -> None:
-        with _step("make the hub's namespace"):
-            self._hub = make_namespace()
+        with step("make the hub's namespace"):
+            self._hub = Hub(make_namespace())
         for host in self._plan.hosts:
-            with _step(f"make the namespace of {host}"):
+            with step(f"make the namespace of {host}"):
                 self._spaces[host] = make_namespace()
         self.notes = tuple(dict.fromkeys(note for space in self._spaces.values() for note in space.notes))
 
     def _start_keeper(self) -> None:
         files = tuple(space.fd for space in self._all_spaces())
         argv = [sys.executable, "-I", "-S", str(lab_keeper.__file__), *map(str, files)]
-        with _step("start the lab's keeper"):
+        with step("start the lab's keeper"):
             self._keeper = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
@@ -238,57 +280,24 @@ class Lab:
         self._keeper.wait()
 
     def _wire(self) -> None:
+        hub = self._live_hub()
         for bridge in self._plan.bridges:
-            message = lab_messages.new_bridge(bridge.interface, bridge.index)
-            self._change(f"make the bridge of LAN {bridge.lan}", message)
+            hub.make_bridge(bridge)
         for host, space in self._spaces.items():
-            with _step(f"set up the loopback interface of {host}"):
+            with step(f"set up the loopback interface of {host}"):
                 space.netlink.change(lab_messages.set_link(lab_messages.LOOPBACK_INDEX, up=True))
         for port in self._plan.ports:
-            self._plug(port)
-        self._plug_in(*self._plan.ports)
+            self._plug(hub, port)
+        hub.plug_in(*self._plan.ports)
 
-    def _plug(self, port: Port) -> None:
+    def _plug(self, hub: Hub, port: Port) -> None:
         space = self._space(port.host)
-        cable = lab_messages.new_cable(
-            port.hub_interface, port.hub_index, port.bridge_index, port.interface, port.host_index, space.fd
-        )
-        self._change(f"plug {port.host} into {port.lan}", cable)
-        with _step(f"give {port.host} the address {port.address}"):
+        hub.make_cable(port, space)
+        with step(f"give {port.host} the address {port.address}"):
             space.netlink.change(
                 lab_messages.new_address(port.host_index, port.address, port.prefix),
                 lab_messages.set_link(port.host_index, up=True),
             )
-
-    def _set_ports(self, state: int, *ports: Port) -> Span:
-        verb = "cut" if state == DISABLED else "restore"
-        messages = [lab_messages.set_port_state(port.hub_index, state) for port in ports]
-        return self._change(f"{verb} {_where(ports)}", *messages)
-
-    def _change(self, step: str, *messages: Message) -> Span:
-        with _step(step):
-            return self._hub_netlink().change(*messages)
-
-    def _plug_in(self, *ports: Port) -> Span:
-        where = _where(ports)
-        links = [lab_messages.set_link(port.hub_index, up=True) for port in ports]
-        span = self._change(f"plug in {where}", *links)
-        # The kernel takes note of a new carrier a moment later, and no port can forward before that.
-        for port in ports:
-            self._await_carrier(port)
-        self._set_ports(FORWARDING, *ports)
-        return span
-
-    def _await_carrier(self, port: Port) -> None:
-        give_up = time.monotonic() + CABLE_PATIENCE_S
-        while not lab_messages.is_up(self._link(port)):
-            if time.monotonic() > give_up:
-                raise LabError(f"plug in {_where([port])}: no carrier after {CABLE_PATIENCE_S:g} s")
-            time.sleep(0.0005)
-
-    def _link(self, port: Port) -> bytes:
-        with _step(f"look at the port of {_where([port])}"):
-            return self._hub_netlink().ask(lab_messages.get_link(port.hub_index))[0]
 
     def _ports_of(self, host: str) -> tuple[Port, ...]:
         return tuple(self._ports[host, lan] for lan in self.lans_of(host))
@@ -298,10 +307,17 @@ class Lab:
             raise KeyError(lan)
         return tuple(port for port in self._plan.ports if port.lan == lan)
 
-    def _hub_netlink(self) -> Netlink:
+    def _directions(self, sender: str, listener: str) -> tuple[Direction, ...]:
+        heard_on = self.lans_of(listener)
+        shared = [port for port in self._ports_of(sender) if port.lan in heard_on]
+        if sender == listener or not shared:
+            raise LabError(f"{sender} and {listener} are no two hosts of one LAN")
+        return tuple((port, self._ports[listener, port.lan]) for port in shared)
+
+    def _live_hub(self) -> Hub:
         if self._hub is None:
             raise LabError("the lab is closed")
-        return self._hub.netlink
+        return self._hub
 
     def _space(self, host: str) -> Namespace:
         if self._hub is None:
@@ -310,27 +326,8 @@ class Lab:
 
     def _all_spaces(self) -> Iterator[Namespace]:
         if self._hub is not None:
-            yield self._hub
+            yield self._hub.space
         yield from self._spaces.values()
-
-
-@contextmanager
-def _step(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LabError(f"{name}: {error.strerror or error}") from error
-
-
-def _where(ports: Sequence[Port]) -> str:
-    return ", ".join(f"{port.host} on {port.lan}" for port in ports)
-
-
-def _forget(netlink: Netlink, message: Message) -> None:
-    try:
-        netlink.change(message)
-    except FileNotFoundError:
-        return  # it aged away between the two calls
 
 
 def _tool(name: str) -> str:

@@ -21,6 +21,7 @@ NLA_F_NESTED = 0x8000
 
 AF_BRIDGE = 7
 IFF_UP = 0x1
+IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MASTER = 10
 IFLA_PROTINFO = 12
@@ -67,7 +68,13 @@ def new_bridge(interface: str, index: int) -> Message:
 
 
 def new_cable(
-    hub_interface: str, hub_index: int, bridge: int, peer: str, peer_index: int, fd: int
+    hub_interface: str,
+    hub_index: int,
+    bridge: int,
+    peer: str,
+    peer_index: int,
+    peer_hardware_address: bytes,
+    fd: int,
 ) -> Message:
     """Make a veth pair; its hub end is up, the other end must follow (a pair in the making refuses it).
 
@@ -77,11 +84,13 @@ def new_cable(
         bridge: Interface number of the bridge that it is plugged into.
         peer: Name of the other end.
         peer_index: Its interface number.
+        peer_hardware_address: Its Ethernet address, 6 bytes.
         fd: Open file of the namespace that the other end goes to.
     """
     other_end = (
         _LINK.pack(socket.AF_UNSPEC, 0, peer_index, 0, 0)
         + _name(peer)
+        + attribute(IFLA_ADDRESS, peer_hardware_address)
         + attribute(IFLA_NET_NS_FD, struct.pack("=i", fd))
     )
     body = (

@@ -92,8 +92,12 @@ class Netlink:
         """Close the socket; closing twice is fine."""
         self._socket.close()
 
-    def change(self, *messages: Message) -> Span:
+    def change(self, *messages: Message, missing_ok: bool = False) -> Span:
         """Carry out requests, all in one system call.
+
+        Args:
+            messages: The requests, in order.
+            missing_ok: Whether what is not there to be deleted is no error.
 
         Returns:
             The instants just before the call and just after the last request was carried out.
@@ -107,7 +111,8 @@ class Netlink:
             if packed:
                 self._socket.send(packed)
             after = time.monotonic_ns()
-            trouble = [error for error in self._acknowledgements(sequences) if error is not None]
+            refusals = [error for error in self._acknowledgements(sequences) if error is not None]
+        trouble = [error for error in refusals if not (missing_ok and isinstance(error, FileNotFoundError))]
         if trouble:
             raise trouble[0]
         return Span(before, after)

@@ -21,6 +21,9 @@ not stacked and may report its carrier up to one second late.
 
 FIRST_HOST_INDEX = 2
 
+LOCALLY_ADMINISTERED = b"\x02\x00"
+"""How an Ethernet address begins that nobody was sold; the host's IPv4 address makes the rest of it."""
+
 
 class LabError(Exception):
     """The lab cannot do it; the message says which step failed and why."""
@@ -66,6 +69,11 @@ class Port:
     hub_interface: str
     hub_index: int
     bridge_index: int
+
+    @property
+    def hardware_address(self) -> bytes:
+        """The Ethernet address of the host's interface, 6 bytes; no other port has it."""
+        return LOCALLY_ADMINISTERED + ipaddress.IPv4Address(self.address).packed
 
 
 @dataclass(frozen=True, slots=True)

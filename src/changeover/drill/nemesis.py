@@ -8,8 +8,10 @@
 | lan-silent | `CutLan` |
 | device-silent, standby-device-silent | `CutPort` of the device's host, or `CutHost` |
 | device-closed | `Kill` of the simulated PLC |
+| partner-cut | `CutPair` of the servers' computers |
+| network backup | `Backup` |
 
-`Unplug` is the cut that the host itself sees.
+`Unplug` is the cut that the host itself sees, `OneWay` the one that only one side sees.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from changeover.drill.lab import Lab, Span
+from changeover.drill.lab_backup import BackupLoad, BulkTraffic
 from changeover.model.moment import Instant
 
 PATIENCE_S = 5.0
@@ -254,6 +257,73 @@ class Unplug(Injector):
     def repair(self) -> Struck:
         """Plug it in."""
         return _struck(lambda: self._lab.restore_carrier(self._host, self._lan))
+
+
+class CutPair(Injector):
+    """Two computers cannot see each other on any LAN, everybody else sees both, all carriers stay up.
+
+    Args:
+        lab: Where.
+        computer: One of the two.
+        other: The other; the two share a LAN, or `inject` and `repair` raise LabError.
+    """
+
+    def __init__(self, lab: Lab, computer: str, other: str) -> None:
+        self._lab, self._computer, self._other = lab, computer, other
+
+    def inject(self) -> Struck:
+        """Cut."""
+        return _struck(lambda: self._lab.cut_pair(self._computer, self._other))
+
+    def repair(self) -> Struck:
+        """Restore."""
+        return _struck(lambda: self._lab.restore_pair(self._computer, self._other))
+
+
+class OneWay(Injector):
+    """Two computers are connected one way only, on every LAN: the computer hears the other, and not back.
+
+    ARP is left alone; without it the direction that is whole would be lost too, half a minute later.
+
+    Args:
+        lab: Where.
+        computer: Hears, and is not heard.
+        other: Is heard; the two share a LAN, or `inject` and `repair` raise LabError.
+    """
+
+    def __init__(self, lab: Lab, computer: str, other: str) -> None:
+        self._lab, self._computer, self._other = lab, computer, other
+
+    def inject(self) -> Struck:
+        """Cut the way from the computer to the other."""
+        return _struck(lambda: self._lab.cut_direction(self._computer, self._other))
+
+    def repair(self) -> Struck:
+        """Restore it."""
+        return _struck(lambda: self._lab.restore_direction(self._computer, self._other))
+
+
+class Backup(Injector):
+    """Bulk traffic over a LAN: all that goes to one host there comes late, and some of it never.
+
+    Args:
+        lab: Where.
+        source: The host that sends the bulk.
+        target: The host that receives it, before whose port everything queues.
+        lan: The LAN that both are on.
+        load: How hard it presses.
+    """
+
+    def __init__(self, lab: Lab, source: str, target: str, lan: str, load: BackupLoad) -> None:
+        self._traffic = BulkTraffic(lab, source, target, lan, load)
+
+    def inject(self) -> Struck:
+        """Begin; `after` is when the first bytes were sent. Begun again, it starts from the beginning."""
+        return _struck(self._traffic.begin)
+
+    def repair(self) -> Struck:
+        """Stop; `before` is when the sender was stopped, `after` when the queue was empty and gone."""
+        return _struck(self._traffic.end)
 
 
 def _struck(act: Callable[[], Span]) -> Struck:

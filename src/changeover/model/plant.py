@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from changeover.model.alarm import Alarm
 from changeover.model.device import IoDevice, Unit
-from changeover.model.lan import Computer, Lan
+from changeover.model.lan import Computer, Endpoint, Lan
 from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.policy import Policy
 from changeover.model.report import Report
@@ -156,12 +156,11 @@ class Plant:
 
     def computer_of(self, server: str) -> str:
         """The computer that a server of any function runs on; KeyError when there is no such server."""
-        return _named((*self.io_servers, *self.task_servers), server).computer
+        return self._server(server).computer
 
     def servers_on(self, computer: str) -> tuple[str, ...]:
         """Every server of a computer, I/O servers first, in file order."""
-        servers = (*self.io_servers, *self.task_servers)
-        return tuple(server.name for server in servers if server.computer == computer)
+        return tuple(server.name for server in self._servers() if server.computer == computer)
 
     def task_server(self, name: str) -> TaskServer:
         """The alarm, trend or report server of that name; KeyError when there is none."""
@@ -219,8 +218,31 @@ class Plant:
         return tuple(
             Way(server.name, lan)
             for server in self.io_servers
-            for lan in self.common_lans(client.computer, server.computer)
+            for lan in self.session_lans(client.computer, server.computer)
         )
+
+    def endpoints_of(self, server: IoServer | TaskServer) -> tuple[Endpoint, ...]:
+        """Where a server listens: on every LAN of its computer that a client is on."""
+        computer = self.computer(server.computer)
+        return tuple(
+            Endpoint(address, server.port)
+            for lan in self.client_lans()
+            if (address := computer.address_on(lan)) is not None
+        )
+
+    def route(self, computer: str, way: Way) -> tuple[str, Endpoint]:
+        """Own address of a computer, and the server's endpoint, on a way."""
+        server = self._server(way.server)
+        own = self.computer(computer).address_on(way.lan)
+        address = self.computer(server.computer).address_on(way.lan)
+        assert own is not None and address is not None, f"{way} is no way from {computer}"
+        return own, Endpoint(address, server.port)
+
+    def _servers(self) -> tuple[IoServer | TaskServer, ...]:
+        return (*self.io_servers, *self.task_servers)
+
+    def _server(self, name: str) -> IoServer | TaskServer:
+        return _named(self._servers(), name)
 
     def client_lans(self) -> tuple[str, ...]:
         """LANs that a client is on; the others carry only devices (field LANs)."""

@@ -23,6 +23,20 @@ from changeover.core.messages import (
     WriteRequest,
     WriteResult,
 )
+from changeover.core.task_messages import (
+    Batch,
+    Command,
+    CommandResult,
+    FetchCovered,
+    FetchRecords,
+    FetchSamples,
+    FetchStates,
+    Found,
+    News,
+    PairState,
+    Poll,
+    Query,
+)
 
 Kinds: TypeAlias = frozenset[type]
 """Types of messages that a side may say."""
@@ -31,7 +45,28 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 """Longest frame that is accepted: about a million values."""
 
 FROM_CLIENTS: Kinds = frozenset((Hello, Probe, ReadRequest, WriteRequest))
+"""What an I/O server's clients say."""
 FROM_SERVERS: Kinds = frozenset((Welcome, Answer, UnitState, Heartbeat, WriteResult))
+"""What I/O servers say."""
+FROM_TASK_CLIENTS: Kinds = frozenset(
+    (
+        Hello,
+        Probe,
+        Poll,
+        Query,
+        Command,
+        PairState,
+        FetchRecords,
+        FetchStates,
+        FetchCovered,
+        FetchSamples,
+    )
+)
+"""What clients of alarm, trend and report servers say, their partners among them."""
+FROM_TASK_SERVERS: Kinds = frozenset((Welcome, News, Found, CommandResult))
+"""What these servers say to clients."""
+FROM_PARTNERS: Kinds = frozenset((Welcome, PairState, Batch))
+"""What they say to a partner that asks."""
 
 _LENGTH = struct.Struct(">I")
 _ENCODER = msgspec.msgpack.Encoder()

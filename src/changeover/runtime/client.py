@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
+import numpy as np
+from numpy.typing import NDArray
+
 from changeover.core import machine as core
 from changeover.core.io_client import IoClient
-from changeover.model.lan import Endpoint
 from changeover.model.plant import Plant
 from changeover.model.server import Client
 from changeover.runtime.host import Host
@@ -91,6 +93,9 @@ class ClientHost(Host):
         super().stop()
         self._connector.close_all()
 
+    def on_answered(self, device: str, positions: NDArray[np.int32], source_utc: int) -> None:
+        """An I/O device delivered at an instant: these tags changed, the others did not. For a subclass."""
+
     def on_shown(self, device: str, positions: Sequence[int]) -> None:
         """Tags of an I/O device are shown anew, a value or #COM: for a subclass that displays them."""
 
@@ -112,18 +117,14 @@ class ClientHost(Host):
         self._connector.send(effect.session, effect.frame)
 
     def _open_connection(self, effect: core.OpenConnection) -> None:
-        way = effect.way
-        server = self.plant.io_server(way.server)
-        own = self.plant.computer(self.client.computer).address_on(way.lan)
-        address = self.plant.computer(server.computer).address_on(way.lan)
-        assert own is not None and address is not None
-        self._connector.connect(effect.session, own, Endpoint(address, server.port))
+        self._connector.connect(effect.session, *self.plant.route(self.client.computer, effect.way))
 
     def _present(self, effect: core.Present) -> None:
         assert effect.data is not None
         image = self.image.devices[effect.device]
         positions = image.apply(effect.unit, effect.data)
         self.active[effect.device] = effect.unit
+        self.on_answered(effect.device, positions, effect.data.source_utc)
         self.on_shown(effect.device, positions.tolist())
         if isinstance(self.trace, TraceFile) and len(positions):
             server, lan = effect.way.server, effect.way.lan
@@ -149,10 +150,13 @@ class ClientHost(Host):
         if isinstance(self.trace, TraceFile):
             self.trace.lines(("value", {"tag": name, "quality": "COM"}) for name in image.names)
 
-    def _raise_alarm(self, effect: core.RaiseAlarm) -> None:
-        alarm = HardwareAlarm(time.time_ns(), effect.text, effect.subject)
+    def take_alarm(self, alarm: HardwareAlarm) -> None:
+        """Put a line into the hardware-alarm log, of this machine or of another of the same client."""
         self.alarms.append(alarm)
         self.on_alarm(alarm)
+
+    def _raise_alarm(self, effect: core.RaiseAlarm) -> None:
+        self.take_alarm(HardwareAlarm(time.time_ns(), effect.text, effect.subject))
         self.trace.line("hardware-alarm", text=effect.text, subject=effect.subject)
 
     def _end_command(self, effect: core.EndCommand) -> None:

@@ -12,7 +12,6 @@ from changeover.drivers.modbus.address import parse_address
 from changeover.drivers.modbus.blocks import Block
 from changeover.drivers.modbus.writes import Refused, encode_write
 from changeover.model.device import Unit
-from changeover.model.lan import Endpoint
 from changeover.model.plant import Plant
 from changeover.model.server import IoServer as IoServerConfiguration
 from changeover.model.tag import Tag
@@ -78,12 +77,7 @@ class IoServerHost(Host):
             server.name, units, plant.policy, plant.timing, planner, rng, plant.acknowledgement_delay
         )
         super().__init__(machine, trace)
-        computer = plant.computer(server.computer)
-        self.endpoints = tuple(
-            Endpoint(address, server.port)
-            for lan in plant.client_lans()
-            if (address := computer.address_on(lan)) is not None
-        )
+        self.endpoints = plant.endpoints_of(server)
         self._listener = Listener(self.feed, self.endpoints, plant.timing.send_timeout)
         self._devices = ModbusDevices(
             tuple((unit, _own_address(plant, server, unit)) for unit in units), self.feed

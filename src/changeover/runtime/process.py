@@ -7,26 +7,38 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from changeover.drivers.modbus.address import parse_address
 from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.server import Function, TaskServer
 from changeover.model.tag import Tag
 from changeover.runtime.client import ClientHost
 from changeover.runtime.host import Host
 from changeover.runtime.io_server import IoServerHost
+from changeover.runtime.task_client import TaskClientHost
 from changeover.runtime.trace_file import NoTrace, Trace, TraceFile
+from changeover.storage.errors import ArchiveUnusableError
 
 SPOKEN = frozenset(("MODNET", "MODBUS"))
 """Protocols of I/O devices that the runtime speaks."""
 
 
 PLC_REGISTERS_MIN = 1000
+PAIR = 2
 
 EXIT_SOFTWARE = 70
 """Exit status after a programmer's error (sysexits: EX_SOFTWARE)."""
+
+
+EXIT_IO = 74
+"""Exit status after an archive failed (sysexits: EX_IOERR)."""
+
+DATA_FOLDER = "data"
+"""Where a project's archives are, within its folder, unless told otherwise."""
 
 
 class NotRunnableError(Exception):
@@ -50,6 +62,13 @@ def check_runnable(plant: Plant) -> None:
                 f"I/O device {device.name} speaks {device.protocol}, which can only be forecast; "
                 f"this runtime speaks {' and '.join(sorted(SPOKEN))}"
             )
+    for function in Function:
+        servers = plant.tasks(function)
+        if len(servers) > PAIR:
+            raise NotRunnableError(
+                f"{', '.join(server.name for server in servers)} are more than a pair of {function.value} "
+                "servers, which can only be forecast: a primary and one standby run here"
+            )
 
 
 def registers_needed(tags: Iterable[Tag]) -> int:
@@ -59,10 +78,9 @@ def registers_needed(tags: Iterable[Tag]) -> int:
 
 
 def nodes_of(plant: Plant, computer: str) -> tuple[str, ...]:
-    """Names of the I/O servers and clients of a computer: each is a process. Servers come first."""
-    servers = (server.name for server in plant.io_servers if server.computer == computer)
+    """Names of the servers and clients of a computer: each is a process. I/O servers first, clients last."""
     clients = (client.name for client in plant.clients if client.computer == computer)
-    return (*servers, *clients)
+    return (*plant.servers_on(computer), *clients)
 
 
 def open_trace(folder: Path | None, name: str) -> Trace:
@@ -70,22 +88,76 @@ def open_trace(folder: Path | None, name: str) -> Trace:
     return TraceFile(folder / f"{name}.trace.jsonl", name) if folder else NoTrace()
 
 
-def make_host(plant: Plant, name: str, trace: Trace) -> Host:
-    """The host of an I/O server or client; call it inside a running loop."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process has its files.
+
+    Attributes:
+        project: Folder of the project.
+        data: Folder of the archives of its computer.
+        traces: Folder for traces, None for none.
+    """
+
+    project: Path
+    data: Path
+    traces: Path | None
+
+
+def make_hosts(
+    plant: Plant, name: str, place: Place, trace: Trace, on_failure: Callable[[str], None]
+) -> tuple[Host, ...]:
+    """The hosts of a server or client, in the order of their start; call it inside a running loop.
+
+    Raises:
+        OSError, ArchiveUnusableError: A server's archive cannot be opened.
+    """
     rng = Random(time.monotonic_ns())
     for server in plant.io_servers:
         if server.name == name:
-            return IoServerHost(plant, server, trace, rng)
-    return ClientHost(plant, plant.client(name), trace, rng)
+            return (IoServerHost(plant, server, trace, rng),)
+    for task in plant.task_servers:
+        if task.name == name:
+            return (_task_host(plant, task, place, trace, rng, on_failure),)
+    client = plant.client(name)
+    shows = ClientHost(plant, client, trace, rng)
+    tasks = (
+        TaskClientHost(plant, client, function, trace, rng, shows.take_alarm)
+        for function in dict.fromkeys(server.function for server in plant.task_servers)
+        if plant.task_ways(client.computer, function)
+    )
+    return (shows, *tasks)
 
 
-def run_node(plant: Plant, name: str, trace_folder: Path | None) -> int:
-    """Run one I/O server or client until SIGTERM or SIGINT.
+def _task_host(
+    plant: Plant,
+    server: TaskServer,
+    place: Place,
+    trace: Trace,
+    rng: Random,
+    on_failure: Callable[[str], None],
+) -> Host:
+    # Each brings its own archive's library; a process needs but one of them.
+    if server.function is Function.ALARM:
+        from changeover.runtime.alarm_server import AlarmServerHost  # noqa: PLC0415
+
+        return AlarmServerHost(plant, server, trace, rng, place.data, on_failure)
+    if server.function is Function.TREND:
+        from changeover.runtime.trend_server import TrendServerHost  # noqa: PLC0415
+
+        return TrendServerHost(plant, server, trace, rng, place.data, on_failure)
+    from changeover.runtime.report_server import ReportServerHost  # noqa: PLC0415
+
+    return ReportServerHost(plant, place.project, server, trace, rng, place.data, on_failure)
+
+
+def run_node(plant: Plant, name: str, place: Place) -> int:
+    """Run one server or client until SIGTERM or SIGINT.
 
     Returns:
-        The exit status: 0 after a clean stop, 1 when it could not start (the reason is on stderr).
+        The exit status: 0 after a clean stop, 1 when it could not start, `EXIT_IO` when its archive failed;
+        the reason is on stderr.
     """
-    return run_loop(lambda: _serve(plant, name, trace_folder))
+    return run_loop(lambda: _serve(plant, name, place))
 
 
 def run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -108,7 +180,7 @@ class Ending:
 
     Attributes:
         event: Set when the time has come.
-        status: The exit status: 0, or `EXIT_SOFTWARE` after a programmer's error.
+        status: The exit status: 0, `EXIT_IO`, or `EXIT_SOFTWARE` after a programmer's error.
     """
 
     def __init__(self) -> None:
@@ -119,6 +191,12 @@ class Ending:
             loop.add_signal_handler(number, self.event.set)
         loop.set_exception_handler(self._on_error)
 
+    def fail(self, why: str) -> None:
+        """An archive failed: the process ends, and its partner goes on."""
+        print(why, file=sys.stderr, flush=True)
+        self.status = EXIT_IO
+        self.event.set()
+
     def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # A programmer's error: state can no longer be trusted, so the process ends and is started anew.
         loop.default_exception_handler(context)
@@ -126,18 +204,24 @@ class Ending:
         self.event.set()
 
 
-async def _serve(plant: Plant, name: str, trace_folder: Path | None) -> int:
+async def _serve(plant: Plant, name: str, place: Place) -> int:
     ending = Ending()
+    started: list[Host] = []
     try:
-        trace = open_trace(trace_folder, name)
-        host = make_host(plant, name, trace)
-        host.start()
-    except OSError as error:
-        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        trace = open_trace(place.traces, name)
+        for host in make_hosts(plant, name, place, trace, ending.fail):
+            started.append(host)
+            host.start()
+    except (OSError, ArchiveUnusableError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        print(f"{name}: {why or error}", file=sys.stderr)
+        for host in started:
+            host.stop()
         return 1
     print(f"{name} runs", flush=True)
     await ending.event.wait()
-    host.stop()
+    for host in started:
+        host.stop()
     # Let the transports close: their peers hear of it at once.
     await asyncio.sleep(0)
     return ending.status

@@ -67,6 +67,12 @@ class DeviceImage:
         """Every tag shows #COM until the next answer."""
         self.shows_com = True
 
+    def columns(self, positions: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Values of some tags, and which of them are good; what a string tag holds is not."""
+        values = self._values[positions]
+        good = (self._qualities[positions] == 0) & (self._source_utc[positions] > 0) & ~np.isnan(values)
+        return values, good
+
     def at(self, position: int) -> TagValue:
         """One tag."""
         source_utc = int(self._source_utc[position])

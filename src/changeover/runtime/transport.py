@@ -25,7 +25,7 @@ from changeover.core.machine import (
 )
 from changeover.model.lan import Endpoint
 from changeover.model.moment import MILLISECOND, SECOND, Duration
-from changeover.protocol.frames import FROM_CLIENTS, FROM_SERVERS, FrameDecoder, FrameError, encode
+from changeover.protocol.frames import FROM_CLIENTS, FROM_SERVERS, FrameDecoder, FrameError, Kinds, encode
 
 WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024
 BACKLOG = 128
@@ -73,14 +73,14 @@ class Connection(asyncio.Protocol):
         gone: Callable[[SessionId], None],
         send_timeout: Duration,
         connected: bool,
+        kinds: Kinds,
     ) -> None:
         self._session = session
         self._feed = feed
         self._gone = gone
         self._send_timeout = send_timeout
         self._tells_connected = connected
-        # Whoever connects is a client, and hears a server; whoever was accepted is the other way round.
-        self._decoder = FrameDecoder(FROM_SERVERS if connected else FROM_CLIENTS)
+        self._decoder = FrameDecoder(kinds)
         self._transport: asyncio.Transport | None = None
         self._closed = False
 
@@ -137,10 +137,19 @@ class Connection(asyncio.Protocol):
 
 
 class Connector:
-    """A client's outgoing connections."""
+    """A client's outgoing connections.
 
-    def __init__(self, feed: Callable[[Stimulus], None], send_timeout: Duration) -> None:
+    Args:
+        feed: Takes stimuli.
+        send_timeout: S.
+        kinds: What servers may say on them.
+    """
+
+    def __init__(
+        self, feed: Callable[[Stimulus], None], send_timeout: Duration, kinds: Kinds = FROM_SERVERS
+    ) -> None:
         self._feed = feed
+        self._kinds = kinds
         self._send_timeout = send_timeout
         self._connections: dict[SessionId, Connection] = {}
         self._attempts: dict[SessionId, asyncio.Task[None]] = {}
@@ -171,7 +180,9 @@ class Connector:
             self.close(session)
 
     async def _attempt(self, session: SessionId, own_address: str, server: Endpoint) -> None:
-        connection = Connection(session, self._feed, self._forget, self._send_timeout, connected=True)
+        connection = Connection(
+            session, self._feed, self._forget, self._send_timeout, connected=True, kinds=self._kinds
+        )
         self._connections[session] = connection
         try:
             await asyncio.get_running_loop().create_connection(
@@ -188,12 +199,26 @@ class Connector:
 
 
 class Listener:
-    """A server's listening sockets and the connections accepted on them."""
+    """A server's listening sockets and the connections accepted on them.
+
+    Sessions have odd numbers; a machine that opens sessions too gives them even ones.
+
+    Args:
+        feed: Takes stimuli.
+        endpoints: Where to listen.
+        send_timeout: S.
+        kinds: What clients may say.
+    """
 
     def __init__(
-        self, feed: Callable[[Stimulus], None], endpoints: tuple[Endpoint, ...], send_timeout: Duration
+        self,
+        feed: Callable[[Stimulus], None],
+        endpoints: tuple[Endpoint, ...],
+        send_timeout: Duration,
+        kinds: Kinds = FROM_CLIENTS,
     ) -> None:
         self._feed = feed
+        self._kinds = kinds
         self._endpoints = endpoints
         self._send_timeout = send_timeout
         self._sockets: list[socket.socket] = []
@@ -260,8 +285,10 @@ class Listener:
             return
         sock.setblocking(False)
         self._sessions += 1
-        session = self._sessions
-        connection = Connection(session, self._feed, self._forget, self._send_timeout, connected=False)
+        session = 2 * self._sessions - 1
+        connection = Connection(
+            session, self._feed, self._forget, self._send_timeout, connected=False, kinds=self._kinds
+        )
         self._connections[session] = connection
         self._feed(Accepted(session))
         if session not in self._connections:

@@ -1,0 +1,191 @@
+"""The alarm server's process: its machine, its archive, its values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from changeover.core import machine as core
+from changeover.core.alarm_merge import merge
+from changeover.core.alarm_server import ACTIONS_KNOWN_MAX, AlarmServer, KeptAlarms
+from changeover.core.task_messages import Batch, FetchRecords, Query
+from changeover.model.alarm import Alarm, Condition
+from changeover.model.plant import Plant
+from changeover.model.server import TaskServer as TaskServerConfiguration
+from changeover.protocol.queries import (
+    JournalQuery,
+    JournalRows,
+    OccurrenceRow,
+    QueryError,
+    Question,
+    StateRows,
+    StatesQuery,
+    SummaryQuery,
+    SummaryRows,
+    decode_question,
+    encode,
+)
+from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_ways
+from changeover.runtime.trace_file import Trace
+from changeover.runtime.values_reader import ValuesReader
+from changeover.storage.alarm_store import AlarmStore
+from changeover.storage.sqlite_file import StoreError
+
+ARCHIVE = "alarms.sqlite"
+ROWS_MAX = 100_000
+"""Rows of one answer."""
+FOLD_SCANS = 2
+"""Two servers may log one transition so many scans apart; told once then (merge)."""
+
+
+class AlarmServerHost(TaskServerHost):
+    """Runs one alarm server.
+
+    Args:
+        plant: The plant.
+        server: Which of its servers.
+        trace: Where trace lines go.
+        rng: Phases come from here.
+        data: Folder of the archives of this computer.
+        on_failure: Told why this process has to end.
+
+    Raises:
+        OSError, StoreError: The archive cannot be opened.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        server: TaskServerConfiguration,
+        trace: Trace,
+        rng: Random,
+        data: Path,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._store = AlarmStore(data_folder(data, server) / ARCHIVE)
+        device_of = {tag.name: tag.device for tag in plant.tags}
+        numbers = self._store.numbers()
+        kept = KeptAlarms(
+            self._store.origin(f"{server.name}~{time.time_ns():x}"),
+            self._store.restore(),
+            tuple(numbers.items()),
+            self._store.actions(ACTIONS_KNOWN_MAX),
+            self._store.has_state_utc(),
+        )
+        machine = AlarmServer(
+            server.name, *partner_ways(plant, server), plant.timing, rng, plant.alarms, device_of, kept
+        )
+        super().__init__(plant, server, machine, trace, plant.timing.alarm_scan, on_failure)
+        self._machine_of_alarms = machine
+        self._window = FOLD_SCANS * plant.timing.alarm_scan
+        self._performers[core.KeepAlarms] = self._keep
+        self.reader: ValuesReader | None = None
+        variables = {name for alarm in plant.alarms for name in _variables(alarm)}
+        if variables:
+            always = {alarm.variables[0] for alarm in plant.alarms if _has_rate(alarm)}
+            self.reader = ValuesReader(
+                plant,
+                server.name,
+                server.computer,
+                variables,
+                variables,
+                always,
+                plant.timing.alarm_scan,
+                trace,
+                rng,
+                self.feed,
+            )
+
+    def start(self) -> None:
+        """Start the server, and the reading of its values."""
+        super().start()
+        if self.reader is not None:
+            self.reader.start()
+
+    def stop(self) -> None:
+        """Close every connection and the archive."""
+        if self.reader is not None:
+            self.reader.stop()
+        super().stop()
+        self._store.close()
+
+    def look_up(self, effect: core.LookUp) -> None:
+        """Records for the partner, or what an operator asks."""
+        what = effect.what
+        try:
+            if isinstance(what, FetchRecords):
+                records = self._store.records(what.origin, what.after, what.limit)
+                self.found(effect.token, Batch(done=True, journal=records))
+            elif isinstance(what, Query):
+                self.found(effect.token, encode(self._answer(decode_question(what.body))))
+            else:
+                self.not_found(effect.token, "an alarm server has nothing of the kind")
+        except (QueryError, StoreError) as error:
+            self.not_found(effect.token, str(error))
+
+    def _answer(self, question: Question) -> StateRows | JournalRows | SummaryRows:
+        if isinstance(question, StatesQuery):
+            states = self._machine_of_alarms.states
+            return StateRows(tuple(states.listed() if question.listed_only else states))
+        if isinstance(question, JournalQuery):
+            return self._journal(question)
+        if isinstance(question, SummaryQuery):
+            limit = min(question.limit, ROWS_MAX)
+            rows = self._store.summary(question.start_utc, question.end_utc, question.tags, limit)
+            return SummaryRows(
+                tuple(
+                    OccurrenceRow(
+                        row.tag,
+                        row.condition.value if isinstance(row.condition, Condition) else str(row.condition),
+                        row.active_utc,
+                        row.returned_utc,
+                        row.acknowledged_utc,
+                        row.acknowledged_by,
+                        row.comment,
+                    )
+                    for row in rows
+                )
+            )
+        raise QueryError("an alarm server has nothing of the kind")
+
+    def _journal(self, question: JournalQuery) -> JournalRows:
+        limit = min(question.limit, ROWS_MAX)
+        found = self._store.journal(
+            question.start_utc, question.end_utc, question.tags, question.events, 2 * limit, newest_first=True
+        )
+        merged = merge(found, self._window)
+        return JournalRows(merged.records[-limit:], merged.folded)
+
+    def _keep(self, effect: core.KeepAlarms) -> None:
+        try:
+            self._store.write(effect.states, effect.records)
+        except StoreError as error:
+            raise ArchiveError(str(error)) from error
+        for record in effect.records:
+            self.trace.line(
+                "journal",
+                origin=record.origin,
+                number=record.number,
+                utc_at=record.utc,
+                tag=record.tag,
+                event=record.event.name,
+                condition=record.condition.value,
+                action=record.action,
+                kept_utc=time.time_ns(),
+            )
+
+
+def _variables(alarm: Alarm) -> tuple[str, ...]:
+    """Every variable tag that an alarm looks at."""
+    names = list(alarm.variables)
+    if isinstance(alarm.set_point, str):
+        names.append(alarm.set_point)
+    if alarm.timer:
+        names.append(alarm.timer)
+    return tuple(names)
+
+
+def _has_rate(alarm: Alarm) -> bool:
+    return any(limit.condition is Condition.RATE for limit in alarm.limits)

@@ -1,0 +1,59 @@
+"""Child processes of a report: at a low priority, and ended with the server, or by it with all they started.
+
+As a program it starts another one that way: `python -m changeover.runtime.report_process PROGRAM ARGUMENT…`.
+The server's own process is large and has threads, so nothing of ours runs between its fork and the exec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+
+from changeover.runtime.supervisor import end_with_parent
+
+NICENESS = 10
+"""Reports give way to the servers of the same machine."""
+
+
+def give_way() -> None:
+    """In a new child: be killed when the server is, and leave the processor to the servers until then."""
+    end_with_parent()
+    os.nice(NICENESS)
+
+
+async def start_module(module: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
+    """Start a module of this package in a session of its own.
+
+    Args:
+        module: Its name within the package `runtime`.
+        arguments: Of the program.
+        options: Of `asyncio.create_subprocess_exec`.
+
+    Raises:
+        OSError: No process can be started.
+    """
+    # -P: what lies in the folder from which the server was started is no module of ours.
+    command = (sys.executable, "-P", "-m", f"changeover.runtime.{module}", *arguments)
+    return await asyncio.create_subprocess_exec(*command, start_new_session=True, **options)
+
+
+async def start_tool(*command: str, **options: Any) -> asyncio.subprocess.Process:
+    """Start any program, as `start_module` does."""
+    return await start_module("report_process", *command, **options)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill a child and all of its session's processes, unless it has ended by itself."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+if __name__ == "__main__":
+    give_way()
+    os.execvp(sys.argv[1], sys.argv[1:])

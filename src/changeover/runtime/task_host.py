@@ -1,0 +1,166 @@
+"""What the processes of alarm, trend and report servers have in common: listeners, the partner, the time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from changeover.core import machine as core
+from changeover.core.task_server import TaskServer
+from changeover.model.moment import SECOND, Duration
+from changeover.model.plant import Plant, Way
+from changeover.model.server import TaskMode
+from changeover.model.server import TaskServer as TaskServerConfiguration
+from changeover.protocol.frames import FROM_PARTNERS, FROM_TASK_CLIENTS
+from changeover.runtime.host import Host
+from changeover.runtime.trace_file import Trace
+from changeover.runtime.transport import Connector, Listener
+
+CLOCK_PERIOD_MAX: Duration = SECOND
+
+
+class ArchiveError(Exception):
+    """What a server has to keep cannot be kept: its process ends, so that its partner takes over."""
+
+
+def partner_ways(plant: Plant, server: TaskServerConfiguration) -> tuple[str | None, tuple[Way, ...], bool]:
+    """A server's partner, every way to it, and whether the server stands first of the two."""
+    partner = plant.partner_of(server)
+    if partner is None:
+        return None, (), True
+    ways = tuple(Way(partner.name, lan) for lan in plant.session_lans(server.computer, partner.computer))
+    return partner.name, ways, server.mode is TaskMode.PRIMARY
+
+
+class TaskServerHost(Host):
+    """Runs one alarm, trend or report server; a subclass adds its archive.
+
+    Args:
+        plant: The plant.
+        server: Which of its servers.
+        machine: The server's machine.
+        trace: Where trace lines go.
+        clock_period: How often the machine is told the time.
+        on_failure: Told why this process has to end.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        server: TaskServerConfiguration,
+        machine: TaskServer,
+        trace: Trace,
+        clock_period: Duration,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        super().__init__(machine, trace)
+        self.plant = plant
+        self.server = server
+        self.machine = machine
+        self.endpoints = plant.endpoints_of(server)
+        self._on_failure = on_failure
+        timeout = plant.timing.send_timeout
+        self._listener = Listener(self.feed, self.endpoints, timeout, FROM_TASK_CLIENTS)
+        self._connector = Connector(self.feed, timeout, FROM_PARTNERS)
+        self._clock_period = min(clock_period, CLOCK_PERIOD_MAX)
+        self._clock: asyncio.TimerHandle | None = None
+        self._stopped = False
+        self._performers |= {
+            core.SendFrame: self._send_frame,
+            core.OpenConnection: self._open_connection,
+            core.CloseConnection: self._close_connection,
+            core.ResetListener: lambda _: self._listener.reset(),
+            core.LookUp: self._look_up,
+        }
+
+    def start(self) -> None:
+        """Listen, then start the machine.
+
+        Raises:
+            OSError: An address cannot be listened on.
+        """
+        self._listener.open()
+        self.trace.line("listening", addresses=[str(endpoint) for endpoint in self.endpoints])
+        super().start()
+        self._tick()
+
+    def stop(self) -> None:
+        """Close every connection, so that clients and the partner hear of it at once."""
+        super().stop()
+        self._stopped = True
+        if self._clock is not None:
+            self._clock.cancel()
+        self._listener.close_all()
+        self._connector.close_all()
+
+    def feed(self, stimulus: core.Stimulus) -> None:
+        """Hand over a stimulus; what cannot be kept ends the process."""
+        if self._stopped:
+            return
+        try:
+            super().feed(stimulus)
+        except ArchiveError as error:
+            self.fail(str(error))
+
+    def fail(self, why: str) -> None:
+        """End this process: it cannot do what it is for."""
+        if not self._stopped:
+            self.stop()
+            self._on_failure(f"{self.server.name}: {why}")
+
+    def look_up(self, effect: core.LookUp) -> None:
+        """Answer a look-up with `found`, at once or later: for the subclass."""
+        raise NotImplementedError
+
+    def found(self, token: int, found: object) -> None:
+        """A look-up's answer."""
+        self.feed(core.Looked(token, found))
+
+    def not_found(self, token: int, why: str) -> None:
+        """A look-up that has no answer."""
+        self.feed(core.Looked(token, None, why))
+
+    def _look_up(self, effect: core.LookUp) -> None:
+        # Never from inside the machine's own call.
+        self._loop.call_soon(self.look_up, effect)
+
+    def _on_timer(self, deadline: int) -> None:
+        if self._stopped:
+            return
+        try:
+            super()._on_timer(deadline)
+        except ArchiveError as error:
+            self.fail(str(error))
+
+    def _tick(self) -> None:
+        self._clock = self._loop.call_later(self._clock_period / SECOND, self._tick)
+        self.feed(core.WallClock(time.time_ns()))
+
+    def _send_frame(self, effect: core.SendFrame) -> None:
+        # Odd numbers are sessions that others opened, even ones our own (`Listener`).
+        if effect.session % 2:
+            self._listener.send(effect.session, effect.frame)
+        else:
+            self._connector.send(effect.session, effect.frame)
+
+    def _open_connection(self, effect: core.OpenConnection) -> None:
+        self._connector.connect(effect.session, *self.plant.route(self.server.computer, effect.way))
+
+    def _close_connection(self, effect: core.CloseConnection) -> None:
+        if effect.session % 2:
+            self._listener.close(effect.session)
+        else:
+            self._connector.close(effect.session)
+
+
+def data_folder(root: Path, server: TaskServerConfiguration) -> Path:
+    """The folder of a server's archive; it is made.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder = root / server.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,275 @@
+"""What an alarm server keeps on disk: states and journal, in one SQLite file, keyed by tag name.
+
+The summary, one row for every occurrence of an alarm, is the journal told in another way. The file is made to
+be read with any SQLite tool: columns and words, no blobs; `journal_readable` and `summary_readable` show the
+times as ISO text. A tag whose spelling changes in ASCII case is the same alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from changeover.core.alarm_records import AlarmEvent, AlarmState, JournalRecord
+from changeover.storage.alarm_tables import (
+    EVENT_NAMES,
+    LAYOUT,
+    Occurrence,
+    occurrence_of,
+    record_of,
+    record_row,
+    state_of,
+    state_row,
+)
+from changeover.storage.sqlite_file import SqliteFile, fresh
+
+JournalPlace = tuple[int, str, int]
+"""Where a record stands in the journal: utc, origin, number."""
+
+# With more words than these, reading a span in its order beats looking up one after the other.
+_LOOKED_UP_MAX = 50
+
+_PUT_STATE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_RECORD = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class AlarmStore:
+    """One server's alarms on disk. One process may have it open; its methods are called one at a time.
+
+    Every method may raise StoreError; what it names as FULL may be tried again.
+
+    Args:
+        path: The file; begun where there is none. Its folder must exist.
+
+    Raises:
+        StoreError: The file is in use, foreign, newer or damaged, or cannot be opened or made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = SqliteFile(path, LAYOUT)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    # --- what was kept ---
+
+    def restore(self) -> tuple[AlarmState, ...]:
+        """Every state, by tag."""
+        with self._file.reading() as connection:
+            return tuple(state_of(*row) for row in connection.execute("SELECT * FROM state ORDER BY tag"))
+
+    def has_state_utc(self) -> int:
+        """When any state changed last, UTC nanoseconds since 1970; 0 where there is none."""
+        with self._file.reading() as connection:
+            newest: int = connection.execute("SELECT coalesce(max(changed_utc), 0) FROM state").get
+            return newest
+
+    def origin(self, proposed: str) -> str:
+        """Under which name this archive numbers its records: what was proposed first, for ever.
+
+        An archive that was lost must not give its numbers a second time, so let the proposal be unique.
+        """
+        return self._file.origin(proposed)
+
+    def numbers(self) -> dict[str, int]:
+        """The highest number by origin; those before it are there, or were before they were pruned."""
+        return self._file.numbers()
+
+    def pruned(self) -> dict[str, int]:
+        """By origin the number up to which records are gone, 0 where all are there."""
+        return self._file.pruned()
+
+    # --- writing ---
+
+    def write(self, states: Sequence[AlarmState], records: Sequence[JournalRecord]) -> None:
+        """Keep states and records, in one durable transaction.
+
+        Args:
+            states: Each replaces that of its tag; of several of one tag the last stays.
+            records: Of every origin in the order of their numbers, without gaps after `numbers()`. Those that
+                are there, or were before they were pruned, change nothing.
+        """
+        with self._file.transaction() as connection:
+            connection.executemany(_PUT_RECORD, map(record_row, fresh(connection, records)))
+            connection.executemany(_PUT_STATE, map(state_row, states))
+
+    def skip(self, origin: str, number: int) -> None:
+        """Do without an origin's records up to a number, because the partner has pruned them: its `pruned()`.
+
+        Without effect on numbers that are there already.
+        """
+        self._file.skip(origin, number)
+
+    def prune(self, before_utc: int, limit: int = 2000) -> int:
+        """Forget old records, a bounded number at a time, in journal and summary. Numbers stay taken.
+
+        Of each origin the records go in the order of their numbers, up to the first that is not old: what is
+        left has no gaps, and a clock that was wrong can only keep too much.
+
+        Args:
+            before_utc: What is older goes, UTC nanoseconds since 1970.
+            limit: At most so many records of each origin.
+
+        Returns:
+            How many records went; 0 when none is left to go.
+        """
+        with self._file.transaction() as connection:
+            last = self._file.numbers()
+            return sum(
+                _prune_origin(connection, origin, min(last[origin], pruned + limit), before_utc)
+                for origin, pruned in self._file.pruned().items()
+            )
+
+    # --- catching up ---
+
+    def records(self, origin: str, after: int, limit: int) -> tuple[JournalRecord, ...]:
+        """Records of an origin in the order of their numbers, for the partner that lacks them.
+
+        Args:
+            origin: The server that wrote them.
+            after: The number before the first.
+            limit: At most so many.
+
+        Returns:
+            Without gaps; the first is `after` + 1, or the first that was not pruned.
+        """
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM journal WHERE origin = ? AND number > ? ORDER BY number LIMIT ?",
+                (origin, max(after, self.pruned().get(origin, 0)), limit),
+            )
+            return tuple(record_of(*row) for row in rows)
+
+    def knows_action(self, action: str) -> bool:
+        """Whether a record of an operator's action is there, whichever server wrote it."""
+        assert action, "transitions have no action"
+        with self._file.reading() as connection:
+            found = connection.execute(
+                "SELECT 1 FROM journal WHERE action = ? AND action <> '' LIMIT 1", (action,)
+            )
+            return found.get is not None
+
+    def actions(self, limit: int) -> tuple[str, ...]:
+        """Identities of the last operators' actions that records tell of, the oldest first.
+
+        Args:
+            limit: At most so many.
+        """
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT action FROM journal WHERE action <> '' GROUP BY action"
+                " ORDER BY max(utc) DESC, action DESC LIMIT ?",
+                (limit,),
+            )
+            return tuple(action for (action,) in rows)[::-1]
+
+    # --- lists ---
+
+    def journal(
+        self,
+        start_utc: int,
+        end_utc: int,
+        tags: Collection[str] | None = None,
+        events: Collection[AlarmEvent] | None = None,
+        limit: int = 1000,
+        newest_first: bool = False,
+        after: JournalPlace | None = None,
+    ) -> tuple[JournalRecord, ...]:
+        """The journal as both servers wrote it, in the order (utc, origin, number).
+
+        Args:
+            start_utc: From this instant on, UTC nanoseconds since 1970.
+            end_utc: Up to before this one.
+            tags: Of these alarms, None for all.
+            events: Of these kinds, None for all.
+            limit: At most so many.
+            newest_first: In the opposite order.
+            after: The place of the last record of the page before.
+        """
+        span = _Span("utc, origin, number", start_utc, end_utc, newest_first, after)
+        names = None if events is None else [EVENT_NAMES[event] for event in events]
+        with self._file.reading() as connection:
+            rows = span.rows(connection, "journal", {"tag": tags, "event": names}, limit)
+            return tuple(record_of(*row) for row in rows)
+
+    def summary(
+        self,
+        start_utc: int,
+        end_utc: int,
+        tags: Collection[str] | None = None,
+        limit: int = 1000,
+        newest_first: bool = False,
+        after: JournalPlace | None = None,
+    ) -> tuple[Occurrence, ...]:
+        """Occurrences that began in a span, in the order (active_utc, origin, number).
+
+        The journal tells of them, so both servers list the same, and a transition that both logged is one. Of
+        alarms whose category is not logged nothing is listed.
+
+        Args:
+            start_utc: From this instant on, UTC nanoseconds since 1970.
+            end_utc: Up to before this one.
+            tags: Of these alarms, None for all.
+            limit: At most so many.
+            newest_first: In the opposite order.
+            after: The place of the last occurrence of the page before.
+        """
+        span = _Span("active_utc, origin, number", start_utc, end_utc, newest_first, after)
+        with self._file.reading() as connection:
+            rows = span.rows(connection, "summary", {"tag": tags}, limit)
+            return tuple(occurrence_of(*row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """One page of a list: between two instants, or from the end of the page before on."""
+
+    order: str
+    start_utc: int
+    end_utc: int
+    newest_first: bool
+    after: JournalPlace | None
+
+    def rows(
+        self,
+        connection: apsw.Connection,
+        table: str,
+        chosen: Mapping[str, Collection[str] | None],
+        limit: int,
+    ) -> apsw.Cursor:
+        """Rows of a table whose columns have one of the chosen words, None for any."""
+        # Places compare as rows of their columns do; no name is empty: these stand before all of an instant.
+        start: JournalPlace = (self.start_utc, "", 0)
+        end: JournalPlace = (self.end_utc, "", 0)
+        if self.after is not None:
+            start, end = (start, self.after) if self.newest_first else (self.after, end)
+        conditions = [f"({self.order}) > (?, ?, ?)", f"({self.order}) < (?, ?, ?)"]
+        bindings: list[int | str] = [*start, *end]
+        for column, words in chosen.items():
+            if words is not None:
+                looked_up = column if len(words) <= _LOOKED_UP_MAX else f"+{column}"
+                conditions.append(f"{looked_up} IN (SELECT value FROM json_each(?))")
+                bindings.append(msgspec.json.encode(list(words)).decode())
+        order = self.order.replace(",", " DESC,") + " DESC" if self.newest_first else self.order
+        return connection.execute(
+            f"SELECT * FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
+            (*bindings, limit),
+        )
+
+
+def _prune_origin(connection: apsw.Connection, origin: str, until: int, before_utc: int) -> int:
+    """Remove old records of an origin up to a number; how many went."""
+    first_kept: int | None = connection.execute(
+        "SELECT min(number) FROM journal WHERE origin = ? AND number <= ? AND utc >= ?",
+        (origin, until, before_utc),
+    ).get
+    if first_kept is not None:
+        until = first_kept - 1
+    connection.execute("UPDATE origins SET pruned = ? WHERE origin = ?", (until, origin))
+    connection.execute("DELETE FROM journal WHERE origin = ? AND number <= ?", (origin, until))
+    return connection.changes()
