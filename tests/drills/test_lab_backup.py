@@ -23,8 +23,10 @@ from changeover.model.moment import MILLISECOND, SECOND
 DEEP = Bottleneck(rate_bit_s=4_000_000, queue_delay=1500 * MILLISECOND)
 SHALLOW = Bottleneck(rate_bit_s=2_000_000, queue_delay=50 * MILLISECOND)
 
+# Answers small requests; like all of these it gives up at some time, and the test fails.
 SERVE = """
 import socket, sys
+socket.setdefaulttimeout(30)
 server = socket.create_server((sys.argv[1], 8))
 print("ready", flush=True)
 while True:
@@ -37,6 +39,7 @@ while True:
 # Sends one small request after the other over one connection; prints their round trips, seconds.
 REQUEST = """
 import json, socket, sys, time
+socket.setdefaulttimeout(30)
 client = socket.create_connection((sys.argv[1], 8))
 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 taken = []
@@ -52,6 +55,7 @@ print(json.dumps(taken))
 
 HEAR = """
 import socket, sys
+socket.setdefaulttimeout(30)
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("0.0.0.0", 9))
 print("ready", flush=True)

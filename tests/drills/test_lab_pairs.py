@@ -11,9 +11,10 @@ from changeover.drill.nemesis import CutPair, OneWay
 
 ADDRESSES = {"SCADA1": ("10.10.0.11", "10.11.0.11", "10.20.0.11"), "SCADA2": ("10.10.0.12", "10.11.0.12")}
 
-# Prints every line that it is sent.
+# Prints the first line that it is sent. Like all of these it gives up at some time, and the test fails.
 LISTEN = """
 import socket, sys
+socket.setdefaulttimeout(30)
 server = socket.create_server((sys.argv[1], 7))
 print("ready", flush=True)
 print(server.accept()[0].makefile().readline(), end="", flush=True)
@@ -22,6 +23,7 @@ print(server.accept()[0].makefile().readline(), end="", flush=True)
 # Repeats over one connection each line that it is told, and prints what comes back.
 TALK = """
 import socket, sys
+socket.setdefaulttimeout(30)
 talk = socket.create_connection((sys.argv[1], 7)).makefile("rw")
 for line in sys.stdin:
     talk.write(line)
@@ -31,6 +33,7 @@ for line in sys.stdin:
 
 REPEAT = """
 import socket, sys
+socket.setdefaulttimeout(30)
 server = socket.create_server((sys.argv[1], 7))
 print("ready", flush=True)
 talk = server.accept()[0].makefile("rw")
@@ -42,6 +45,7 @@ while line := talk.readline():
 # Prints each datagram; SAY sends each line "ADDRESS TEXT" as one.
 HEAR = """
 import socket, sys
+socket.setdefaulttimeout(30)
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("0.0.0.0", 9))
 print("ready", flush=True)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,11 @@ NEVER_SECONDS = 600
 
 
 @pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the temporary folders of the tools are made."""
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the temporary folders of the tools are made; browsers cannot do with a long path."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
 class Tools:
@@ -39,12 +39,12 @@ class Tools:
     def add(self, name: str, script: str) -> None:
         """A program in Python; it finds its arguments in `sys.argv`, and writes its pid first."""
         path = self.folder / name
-        head = f"#!{sys.executable}\nimport os, sys, time\nopen({str(self.pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
-        path.write_text(head + script)
+        note = f"open({str(self.pids)!r}, 'a').write(f'{{os.getpid()}}\\n')"
+        path.write_text(f"#!{sys.executable}\nimport os, sys, time\n{note}\n{script}")
         path.chmod(0o755)
 
     def started(self) -> list[int]:
-        return [int(pid) for pid in self.pids.read_text().split()]
+        return [int(pid) for pid in self.pids.read_text().split()] if self.pids.exists() else []
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def until_dead(pids: list[int]) -> None:
 
 
 async def until_started(tools: Tools, count: int) -> None:
-    while not tools.pids.exists() or len(tools.started()) < count:
+    while len(tools.started()) < count:
         await asyncio.sleep(0.01)
 
 
@@ -124,7 +124,7 @@ def test_a_tool_works_at_a_low_priority_in_its_own_home(tools: Tools, scratch: P
     )
     tools.add("wkhtmltopdf", script)
     _, nice, home, cwd, _ = asyncio.run(make_pdf(PAGE)).decode().split()
-    assert int(nice) == os.nice(0) + 10
+    assert int(nice) == min(os.nice(0) + 10, 19)
     assert home == cwd and home.startswith(f"{scratch}/")
 
 
@@ -132,7 +132,7 @@ def test_a_tool_works_at_a_low_priority_in_its_own_home(tools: Tools, scratch: P
     ("script", "words"),
     [
         ("print('what a mess'); sys.exit(3)", "wkhtmltopdf: ended with status 3: what a mess"),
-        ("os.kill(os.getpid(), 11)", "wkhtmltopdf: ended with status -11"),
+        ("os.kill(os.getpid(), 11)", "wkhtmltopdf: ended with SIGSEGV"),
         ("pass", "wkhtmltopdf: wrote no file"),
         ("open(sys.argv[-1], 'w').write('%PDF-1.4 half')", "wkhtmltopdf: wrote no whole PDF"),
         ("open(sys.argv[-1], 'w').write('<html>%%EOF')", "wkhtmltopdf: wrote no whole PDF"),
@@ -157,9 +157,8 @@ time.sleep({NEVER_SECONDS})
 def test_a_tool_that_hangs_is_ended_with_all_that_it_started(tools: Tools, scratch: Path) -> None:
     async def story() -> None:
         tools.add("chromium", HANGS.format(pids=str(tools.pids)))
-        with pytest.raises(PdfError, match="chromium: not done after 2 s"):
-            await make_pdf(PAGE, seconds_max=2)
-        assert len(tools.started()) == 2
+        with pytest.raises(PdfError, match="chromium: not done after 1 s"):
+            await make_pdf(PAGE, seconds_max=1)
         await until_dead(tools.started())
 
     asyncio.run(story())
@@ -232,7 +231,8 @@ def test_a_page_runs_no_script_and_reads_no_file(
         pytest.skip(f"{real_tool.name} has no scripts, and no frames")
     secret = tmp_path / "secret.txt"
     secret.write_text("SECRET")
-    page = f"<p>visible<iframe src='{secret.as_uri()}'></iframe><script>document.body.append('SCRIPTED')</script>"
+    script = "<script>document.body.append('SCRIPTED')</script>"
+    page = f"<p>visible<iframe src='{secret.as_uri()}'></iframe>{script}"
     closed = text_of(asyncio.run(make_pdf(page.encode())), tmp_path)
     assert "visible" in closed and "SECRET" not in closed and "SCRIPTED" not in closed
     monkeypatch.setattr(report_pdf, "closed_page", lambda page: page)

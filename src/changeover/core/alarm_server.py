@@ -86,7 +86,7 @@ class AlarmServer(TaskServer):
     """The machine of one alarm server.
 
     Args:
-        name, partner, ways, is_first, timing, rng: As for every task server.
+        name, partner, ways, is_first, neighbours, timing, rng: As for every task server.
         alarms: All alarms.
         device_of: By variable tag, its I/O device.
         kept: What the own archive holds.
@@ -98,13 +98,14 @@ class AlarmServer(TaskServer):
         partner: str | None,
         ways: tuple[Way, ...],
         is_first: bool,
+        neighbours: frozenset[str],
         timing: Timing,
         rng: Random,
         alarms: tuple[Alarm, ...],
         device_of: Mapping[str, str],
         kept: KeptAlarms,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, timing, timing.alarm_start, rng)
+        super().__init__(name, partner, ways, is_first, neighbours, timing, timing.alarm_start, rng)
         self.origin = kept.origin
         self._logs = {alarm.tag: alarm.category.logs for alarm in alarms}
         self._device_of = {alarm.tag: device_of[alarm.variables[0]] for alarm in alarms}

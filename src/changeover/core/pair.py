@@ -6,10 +6,13 @@ else, it judges: while one of them is open the partner is what it said last, whe
 that is cut off, and one whose partner is cut off, believe the same: both are active then, and each goes on
 alone. When they meet again the one that stands first in the configuration stays, the other yields.
 
-    own       | partner: unknown  gone      starting      inactive      active
-    starting  |          wait     alone     alone, wait   fetch         fetch
-    inactive  |          stay     activate  activate      activate, stay  stay
-    active    |          stay     stay      stay          stay          stay, yield
+A server that loses its partner and, at the same time, all the clients on other computers that asked it, is
+cut off itself: the partner goes on, so it yields. One that nobody asked cannot know, and goes on.
+
+    own       | partner: unknown  gone      cut off  starting     inactive        active
+    starting  |          wait     alone     alone    alone, wait  fetch           fetch
+    inactive  |          stay     activate  stay     activate     activate, stay  stay
+    active    |          stay     stay      yield    stay         stay            stay, yield
 
 Where two moves stand the preferred server makes the first, its partner the second. Of two that are active
 or inactive the one is preferred that stands first in the configuration; of two that start, the one whose
@@ -51,6 +54,7 @@ class Belief(Enum):
 
     UNKNOWN = "unknown"
     GONE = "gone"
+    CUT_OFF = "cut off"  # gone, and so is everybody else: this server itself is cut off
     STARTING = "starting"
     INACTIVE = "inactive"
     ACTIVE = "active"
@@ -71,16 +75,19 @@ _STARTING, _INACTIVE, _ACTIVE = PairStatus
 MOVES: dict[tuple[PairStatus, Belief], tuple[Move, Move]] = {
     (_STARTING, Belief.UNKNOWN): (Move.WAIT, Move.WAIT),
     (_STARTING, Belief.GONE): (Move.ALONE, Move.ALONE),
+    (_STARTING, Belief.CUT_OFF): (Move.ALONE, Move.ALONE),
     (_STARTING, Belief.STARTING): (Move.ALONE, Move.WAIT),
     (_STARTING, Belief.INACTIVE): (Move.FETCH, Move.FETCH),
     (_STARTING, Belief.ACTIVE): (Move.FETCH, Move.FETCH),
     (_INACTIVE, Belief.UNKNOWN): (Move.STAY, Move.STAY),
     (_INACTIVE, Belief.GONE): (Move.ACTIVATE, Move.ACTIVATE),
+    (_INACTIVE, Belief.CUT_OFF): (Move.STAY, Move.STAY),
     (_INACTIVE, Belief.STARTING): (Move.ACTIVATE, Move.ACTIVATE),
     (_INACTIVE, Belief.INACTIVE): (Move.ACTIVATE, Move.STAY),
     (_INACTIVE, Belief.ACTIVE): (Move.STAY, Move.STAY),
     (_ACTIVE, Belief.UNKNOWN): (Move.STAY, Move.STAY),
     (_ACTIVE, Belief.GONE): (Move.STAY, Move.STAY),
+    (_ACTIVE, Belief.CUT_OFF): (Move.YIELD, Move.YIELD),
     (_ACTIVE, Belief.STARTING): (Move.STAY, Move.STAY),
     (_ACTIVE, Belief.INACTIVE): (Move.STAY, Move.STAY),
     (_ACTIVE, Belief.ACTIVE): (Move.STAY, Move.YIELD),
@@ -231,6 +238,11 @@ class Pair:
         if self._open_link() is not None:
             self.belief = _BELIEFS[state.status]
 
+    def become_cut_off(self) -> None:
+        """The partner is gone, and so is everybody else."""
+        assert self.belief is Belief.GONE
+        self.belief = Belief.CUT_OFF
+
     @property
     def is_there(self) -> bool:
         """Whether a link to the partner stands."""
@@ -270,7 +282,8 @@ class Pair:
             self._fetching = None
             steps.append(FetchLost())
         undecided = any(not other.first_attempt_ended for other in self.links.values())
-        if self._open_link() is None and not undecided and self.belief is not Belief.GONE:
+        known = self.belief in (Belief.GONE, Belief.CUT_OFF)
+        if self._open_link() is None and not undecided and not known:
             self.belief = Belief.GONE
             steps.append(PartnerLost())
         return tuple(steps)

@@ -89,7 +89,7 @@ class ReportServer(TaskServer):
     """The machine of one report server.
 
     Args:
-        name, partner, ways, is_first, timing, rng: As for every task server.
+        name, partner, ways, is_first, neighbours, timing, rng: As for every task server.
         reports: All reports.
         calendar: Says when they run.
         kept: What the own archive holds.
@@ -101,13 +101,14 @@ class ReportServer(TaskServer):
         partner: str | None,
         ways: tuple[Way, ...],
         is_first: bool,
+        neighbours: frozenset[str],
         timing: Timing,
         rng: Random,
         reports: tuple[Report, ...],
         calendar: Calendar,
         kept: KeptRuns,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, timing, START_TIMEOUT, rng)
+        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng)
         self.origin = kept.origin
         self._reports = {report.name: report for report in reports}
         self._calendar = calendar
@@ -118,6 +119,7 @@ class ReportServer(TaskServer):
         for record in kept.records:
             self._learn(record)
         self._rendering: dict[int, tuple[str, int]] = {}
+        self._started: dict[int, int] = {}
         self._rendered: list[RunRendered] = []
         self._runs_out = 0
         self._utc = 0
@@ -172,19 +174,39 @@ class ReportServer(TaskServer):
         self._rendering[self._runs_out] = (report, scheduled)
         token = self._runs_out
         yield from self._keep([self._record(report, scheduled, RunEvent.STARTED, ())], now)
+        self._started[token] = self._kept[self.origin]
         yield RunReport(token, report, scheduled)
 
     def _on_rendered(self, rendered: RunRendered, now: Instant) -> Iterable[Effect]:
-        if self.status is PairStatus.STARTING:
-            # What the partner did meanwhile decides.
-            self._rendered.append(rendered)
-            return
+        self._rendered.append(rendered)
+        return self._end_runs(now)
+
+    def _end_runs(self, now: Instant) -> Iterable[Effect]:
+        """Publish, or drop, what is rendered, as far as it is known which."""
+        waiting, self._rendered = self._rendered, []
+        for rendered in waiting:
+            if self._is_undecided(rendered.token):
+                self._rendered.append(rendered)
+            else:
+                yield from self._end_run(rendered, now)
+
+    def _is_undecided(self, token: int) -> bool:
+        """Whether the partner may do, or have done, the same run, and we do not know."""
+        if self.status is PairStatus.STARTING or self._pair.belief is Belief.CUT_OFF:
+            return True
+        told = dict(self._pair.partner.numbers).get(self.origin, 0)
+        return self._pair.is_there and told < self._started[token]
+
+    def _end_run(self, rendered: RunRendered, now: Instant) -> Iterable[Effect]:
+        del self._started[rendered.token]
         report, scheduled = self._rendering.pop(rendered.token)
         if not self._is_own((report, scheduled)):
             yield DropRun(rendered.token)
             return
         if rendered.files:
             yield PublishRun(rendered.token)
+        else:
+            yield DropRun(rendered.token)
         event = RunEvent.FINISHED if rendered.files else RunEvent.FAILED
         detail = rendered.files or rendered.problems
         yield from self._keep([self._record(report, scheduled, event, detail)], now)
@@ -195,9 +217,13 @@ class ReportServer(TaskServer):
         return run.event is RunEvent.STARTED and (self.is_active or run.origin == self.origin)
 
     def _on_ready(self, now: Instant) -> Iterable[Effect]:
-        waiting, self._rendered = self._rendered, []
-        for rendered in waiting:
-            yield from self._on_rendered(rendered, now)
+        return self._end_runs(now)
+
+    def _on_partner_told(self, state: PairState, now: Instant) -> Iterable[Effect]:
+        return self._end_runs(now)
+
+    def _on_partner_lost(self, now: Instant) -> Iterable[Effect]:
+        return self._end_runs(now)
 
     # --- the log ---
 

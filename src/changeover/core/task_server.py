@@ -17,7 +17,8 @@ lacks something. That is the only way in which anything goes from one to the oth
 message that was lost.
 
 A server that slept for SendTimeout or longer was given up by everybody: it drops all sessions and starts
-anew, so that it never acts on a belief from before its sleep.
+anew, so that it never acts on a belief from before its sleep. So does one that was cut off from everybody
+(`core.pair`), as soon as it hears from somebody again.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from changeover.core.machine import (
 )
 from changeover.core.messages import Hello, Message, Probe, Welcome
 from changeover.core.pair import (
+    Belief,
     FetchLost,
     Move,
     Pair,
@@ -85,13 +87,19 @@ QUERIES_MAX = 32
 
 
 class TaskPeer(Peer):
-    """A client's session, or the partner's."""
+    """A client's session, or the partner's.
 
-    __slots__ = ("looking",)
+    Attributes:
+        looking: Its questions that are being looked up.
+        heard_at: When anything came from it last.
+    """
+
+    __slots__ = ("heard_at", "looking")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.looking = 0
+        self.heard_at: Instant = 0
 
 
 class TaskServer(ABC):
@@ -102,6 +110,8 @@ class TaskServer(ABC):
         partner: Its partner's name, None for a server without one.
         ways: Every way to the partner.
         is_first: Whether it stands before its partner in the configuration.
+        neighbours: Names of servers and clients on its own computer: hearing from them says nothing of the
+            network.
         timing: Parameters of citect.ini.
         start_timeout: How long the partner's archive may take at the start.
         rng: Phases come from here.
@@ -113,6 +123,7 @@ class TaskServer(ABC):
         partner: str | None,
         ways: tuple[Way, ...],
         is_first: bool,
+        neighbours: frozenset[str],
         timing: Timing,
         start_timeout: Duration,
         rng: Random,
@@ -120,6 +131,7 @@ class TaskServer(ABC):
         self.name = name
         self.status = PairStatus.STARTING
         self._partner = partner
+        self._neighbours = neighbours
         self._timing = timing
         self._start_timeout = start_timeout
         self._deadlines = Deadlines()
@@ -257,7 +269,10 @@ class TaskServer(ABC):
             self._peers.drop(stimulus.session)
         elif isinstance(stimulus, FrameArrived):
             peer = self._peers.get(stimulus.session)
-            if peer is not None:
+            if peer is not None and self._pair.belief is Belief.CUT_OFF and self._is_away(peer):
+                yield from self._start_anew(now)
+            elif peer is not None:
+                peer.heard_at = now
                 peer.session.receive(stimulus.frame)
                 yield from peer.session.acknowledge()
                 yield from self._on_message(peer, stimulus.frame.message, now)
@@ -334,6 +349,9 @@ class TaskServer(ABC):
                 yield from self._pair.tell(self._state(), now)
             elif isinstance(step, PartnerLost):
                 yield Note(TraceKind.PARTNER_LOST, str(self._partner))
+                self._is_redundant = False
+                if self._is_cut_off(now):
+                    self._pair.become_cut_off()
                 yield from self._on_partner_lost(now)
             elif isinstance(step, PartnerTold):
                 yield from self._on_partner_told(step.state, now)
@@ -344,6 +362,17 @@ class TaskServer(ABC):
                 self._on_fetch_lost()
             else:
                 yield step
+
+    def _is_cut_off(self, now: Instant) -> bool:
+        """Whether everybody away from this computer who asked us has fallen silent, like the partner."""
+        away = [peer for peer in self._peers if self._is_away(peer)]
+        silence = self._timing.send_timeout // 2
+        return bool(away) and all(now - peer.heard_at >= silence for peer in away)
+
+    def _is_away(self, peer: TaskPeer) -> bool:
+        """Whether a peer is a client on another computer; `:` divides a server's name from its part."""
+        who = peer.name.partition(":")[0]
+        return peer.greeted and who != self._partner and who not in self._neighbours
 
     def _on_fetched(self, message: Message, now: Instant) -> Iterable[Effect]:
         fetch, self._fetched = self._fetched, None
@@ -390,8 +419,9 @@ class TaskServer(ABC):
             and not self._lacks()
         )
         if is_redundant and not self._is_redundant:
+            # From here on, until the partner is lost: what is on its way between the two is no new loss.
+            self._is_redundant = True
             yield Note(TraceKind.REDUNDANT, self.name)
-        self._is_redundant = is_redundant
 
     def _state(self) -> PairState:
         return PairState(self.status, self._saved_utc(), self._numbers(), self._lacks())
@@ -403,6 +433,7 @@ class TaskServer(ABC):
 
     def _become_starting(self, now: Instant) -> Iterable[Effect]:
         self.status = PairStatus.STARTING
+        self._is_redundant = False
         self._deadlines.set(("start", ""), now + self._start_timeout)
         return self._on_begin(now)
 
@@ -433,14 +464,14 @@ class TaskServer(ABC):
         """What a sleep since the last call means; nothing when there was none."""
         if self._sleep.slept(now) < self._timing.send_timeout:
             return ()
+        return (Note(TraceKind.WOKE_LATE, self.name), ResetListener(), *self._start_anew(now))
+
+    def _start_anew(self, now: Instant) -> Iterable[Effect]:
+        """Drop whatever was believed and whoever was connected, and begin as after a start."""
         self._fetched = None
-        return (
-            Note(TraceKind.WOKE_LATE, self.name),
-            ResetListener(),
-            *self._peers.drop_all(),
-            *self._become_starting(now),
-            *self._on_pair(self._pair.restart(now), now),
-        )
+        yield from self._peers.drop_all()
+        yield from self._become_starting(now)
+        yield from self._on_pair(self._pair.restart(now), now)
 
     # --- parts ---
 

@@ -75,7 +75,7 @@ class TrendServer(TaskServer):
     """The machine of one trend server.
 
     Args:
-        name, partner, ways, is_first, timing, rng: As for every task server.
+        name, partner, ways, is_first, neighbours, timing, rng: As for every task server.
         trends: All trends.
         device_of: By variable tag, its I/O device.
         longest_gap: Two answers of a device further apart than this leave a gap between them.
@@ -88,6 +88,7 @@ class TrendServer(TaskServer):
         partner: str | None,
         ways: tuple[Way, ...],
         is_first: bool,
+        neighbours: frozenset[str],
         timing: Timing,
         rng: Random,
         trends: tuple[Trend, ...],
@@ -95,7 +96,7 @@ class TrendServer(TaskServer):
         longest_gap: Duration,
         kept: KeptTrends,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, timing, START_TIMEOUT, rng)
+        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng)
         self._longest_gap = longest_gap
         self._groups = _groups(trends, device_of)
         self._events: dict[str, dict[str, tuple[str, ...]]] = _events(trends, device_of)

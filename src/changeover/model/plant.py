@@ -170,6 +170,11 @@ class Plant:
         """The other server of its function, None when it has none."""
         return next((other for other in self.tasks(server.function) if other.name != server.name), None)
 
+    def neighbours(self, server: TaskServer) -> frozenset[str]:
+        """Servers and clients on a server's own computer."""
+        clients = (client.name for client in self.clients if client.computer == server.computer)
+        return frozenset((*self.servers_on(server.computer), *clients))
+
     def task_ways(self, computer: str, function: Function) -> tuple[Way, ...]:
         """Every way from a computer to the servers of a function, the primary's first, LANs in file order."""
         return tuple(

@@ -11,6 +11,7 @@ import msgspec
 
 from changeover.core.alarm_records import AlarmEvent, AlarmState, JournalRecord
 from changeover.core.report_records import RunEvent
+from changeover.model.alarm import Condition
 
 
 class StatesQuery(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -92,7 +93,7 @@ class OccurrenceRow(msgspec.Struct, frozen=True, array_like=True):
     """One occurrence of an alarm; instants in UTC nanoseconds since 1970, 0 for not yet."""
 
     tag: str
-    condition: str
+    condition: Condition
     active_utc: int
     returned_utc: int
     acknowledged_utc: int

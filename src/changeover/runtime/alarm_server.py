@@ -27,7 +27,7 @@ from changeover.protocol.queries import (
     decode_question,
     encode,
 )
-from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_ways
+from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_of
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
 from changeover.storage.alarm_store import AlarmStore
@@ -75,7 +75,7 @@ class AlarmServerHost(TaskServerHost):
             self._store.has_state_utc(),
         )
         machine = AlarmServer(
-            server.name, *partner_ways(plant, server), plant.timing, rng, plant.alarms, device_of, kept
+            server.name, *partner_of(plant, server), plant.timing, rng, plant.alarms, device_of, kept
         )
         super().__init__(plant, server, machine, trace, plant.timing.alarm_scan, on_failure)
         self._machine_of_alarms = machine
@@ -133,12 +133,14 @@ class AlarmServerHost(TaskServerHost):
             return self._journal(question)
         if isinstance(question, SummaryQuery):
             limit = min(question.limit, ROWS_MAX)
-            rows = self._store.summary(question.start_utc, question.end_utc, question.tags, limit)
+            rows = self._store.summary(
+                question.start_utc, question.end_utc, question.tags, limit, newest_first=True
+            )
             return SummaryRows(
                 tuple(
                     OccurrenceRow(
                         row.tag,
-                        row.condition.value if isinstance(row.condition, Condition) else str(row.condition),
+                        row.condition,
                         row.active_utc,
                         row.returned_utc,
                         row.acknowledged_utc,

@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from changeover.runtime.report_data import AlarmRow, JournalRow, ReportData, ReportDataError, TagRow, TrendRow
-from changeover.runtime.report_process import end, start_module
+from changeover.runtime.report_process import end, ending, start_module
 from changeover.runtime.report_wire import (
     ANSWERED,
     LENGTH_BYTES,
@@ -39,7 +39,7 @@ _GRACE_SECONDS = 2.0
 _PIPE_BYTES = 2**20
 _FRAME_BYTES_MORE = 2**20
 """What a frame may be longer than page and CSV together."""
-_WORDS_LENGTH_MAX = 300
+_WORDS_BYTES_MAX = 4096
 
 _FROM_CHILD: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
 _Rows = TagRow | Sequence[TrendRow] | Sequence[AlarmRow] | Sequence[JournalRow]
@@ -190,15 +190,11 @@ class Dialogue:
             await asyncio.wait_for(self._child.wait(), _GRACE_SECONDS)
         status = self._child.returncode
         await end(self._child)
-        if status is not None and status < 0:
-            return f"its process was ended by {signal.Signals(-status).name}"
-        return f"its process ended without a word, status {status}: {await words}"
+        return "its process " + ("says no more" if status is None else ending(status, await words))
 
 
 async def _last_words(stream: asyncio.StreamReader) -> str:
-    """The last line that comes before the stream ends, and not too much of it."""
     kept = b""
     while data := await stream.read(_PIPE_BYTES):
-        kept = (kept + data)[-2 * _WORDS_LENGTH_MAX :]
-    lines = kept.decode(errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "")[-_WORDS_LENGTH_MAX:]
+        kept = (kept + data)[-_WORDS_BYTES_MAX:]
+    return kept.decode(errors="replace")

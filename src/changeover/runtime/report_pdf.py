@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from changeover.runtime.report_process import end, start_tool
+from changeover.runtime.report_process import end, ending, start_tool
 
 PDF_SECONDS_MAX = 60.0
 PDF_BYTES_MAX = 64 * 2**20
@@ -42,7 +42,7 @@ _POLICY = (
     "style-src 'unsafe-inline' data:; img-src data:; font-src data:\">"
 )
 _DOCTYPE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<!doctype[^>]*>", re.IGNORECASE | re.DOTALL)
-_LAST_WORDS_LENGTH_MAX = 300
+_WORDS_BYTES_MAX = 4096
 _END_BYTES = 1024
 """The end mark of a PDF is in its last bytes."""
 
@@ -133,7 +133,7 @@ async def _run(folder: Path, command: tuple[str, ...], seconds_max: float) -> No
             stdin=asyncio.subprocess.DEVNULL,
             stdout=words,
             stderr=words,
-            cwd=folder,
+            cwd=str(folder),
             env={**os.environ, **homes},
         )
         try:
@@ -144,9 +144,8 @@ async def _run(folder: Path, command: tuple[str, ...], seconds_max: float) -> No
         finally:
             await end(process)
         if status:
-            words.seek(0)
-            last = words.read().decode(errors="replace").strip()[-_LAST_WORDS_LENGTH_MAX:]
-            raise PdfError(f"ended with status {status}{': ' * bool(last)}{last}")
+            words.seek(max(0, words.seek(0, os.SEEK_END) - _WORDS_BYTES_MAX))
+            raise PdfError(ending(status, words.read().decode(errors="replace")))
 
 
 def _read(path: Path) -> bytes:

@@ -17,6 +17,7 @@ from changeover.runtime.supervisor import end_with_parent
 
 NICENESS = 10
 """Reports give way to the servers of the same machine."""
+_LINE_LENGTH_MAX = 300
 
 
 def give_way() -> None:
@@ -52,6 +53,18 @@ async def end(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+def ending(status: int, words: str) -> str:
+    """How a child ended, with the last line of what it said.
+
+    Args:
+        status: Exit status; below zero for the signal that ended it.
+        words: What it said, any length.
+    """
+    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    last = next((line for line in reversed(words.splitlines()) if line.strip()), "")
+    return f"ended with {how}" + (f": {last.strip()[-_LINE_LENGTH_MAX:]}" if last else "")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from changeover.runtime.report_calendar import Calendar
 from changeover.runtime.report_data import PlantRow
 from changeover.runtime.report_dialogue import ReportError
 from changeover.runtime.report_render import Renderer
-from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_ways
+from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_of
 from changeover.runtime.trace_file import Trace
 from changeover.storage.run_ledger import RunLedger
 from changeover.storage.sqlite_file import StoreError
@@ -69,7 +69,7 @@ class ReportServerHost(TaskServerHost):
         self._ledger = RunLedger(folder / LEDGER)
         machine = ReportServer(
             server.name,
-            *partner_ways(plant, server),
+            *partner_of(plant, server),
             plant.timing,
             rng,
             plant.reports,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from changeover.core import machine as core
 from changeover.core.task_server import TaskServer
@@ -25,13 +26,30 @@ class ArchiveError(Exception):
     """What a server has to keep cannot be kept: its process ends, so that its partner takes over."""
 
 
-def partner_ways(plant: Plant, server: TaskServerConfiguration) -> tuple[str | None, tuple[Way, ...], bool]:
-    """A server's partner, every way to it, and whether the server stands first of the two."""
+class Partner(NamedTuple):
+    """What a server's machine is told of its partner, in the order of its arguments.
+
+    Attributes:
+        name: The partner's name, None without one.
+        ways: Every way to it.
+        is_first: Whether the server stands first of the two.
+        neighbours: Servers and clients on the server's own computer.
+    """
+
+    name: str | None
+    ways: tuple[Way, ...]
+    is_first: bool
+    neighbours: frozenset[str]
+
+
+def partner_of(plant: Plant, server: TaskServerConfiguration) -> Partner:
+    """A server's partner, and every way to it."""
     partner = plant.partner_of(server)
+    neighbours = plant.neighbours(server)
     if partner is None:
-        return None, (), True
+        return Partner(None, (), True, neighbours)
     ways = tuple(Way(partner.name, lan) for lan in plant.session_lans(server.computer, partner.computer))
-    return partner.name, ways, server.mode is TaskMode.PRIMARY
+    return Partner(partner.name, ways, server.mode is TaskMode.PRIMARY, neighbours)
 
 
 class TaskServerHost(Host):

@@ -22,7 +22,7 @@ from changeover.model.plant import Plant
 from changeover.model.server import TaskServer as TaskServerConfiguration
 from changeover.model.trend import TrendType
 from changeover.protocol.queries import QueryError, TrendQuery, TrendRows, decode_question, encode
-from changeover.runtime.task_host import TaskServerHost, data_folder, partner_ways
+from changeover.runtime.task_host import TaskServerHost, data_folder, partner_of
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
 from changeover.storage.trend_archive import TrendArchive
@@ -106,7 +106,7 @@ class TrendServerHost(TaskServerHost):
         scan = scan_period(plant)
         machine = TrendServer(
             server.name,
-            *partner_ways(plant, server),
+            *partner_of(plant, server),
             plant.timing,
             rng,
             plant.trends,

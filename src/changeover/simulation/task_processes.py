@@ -160,6 +160,7 @@ class TaskProcess:
             partner.name if partner else None,
             ways,
             own.mode is TaskMode.PRIMARY,
+            plant.neighbours(own),
             plant.timing,
             self._rng,
         )

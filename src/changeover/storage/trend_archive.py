@@ -187,8 +187,7 @@ class TrendArchive:
             TrendArchiveError: It could not be done (no room); nothing is lost, a later call tries again.
         """
         self._ready()
-        self._export.note_changed(self._database.catalogue.days(0, now_utc))
-        return self._compaction.compact(now_utc)
+        return self._noted(self._compaction.compact(now_utc), now_utc)
 
     def expire(self, now_utc: int) -> bool:
         """Do the next piece of removing samples that were kept long enough, day by day.
@@ -205,8 +204,7 @@ class TrendArchive:
             TrendArchiveError: It could not be done (no room); a later call tries again.
         """
         self._ready()
-        self._export.note_changed(self._database.catalogue.days(0, now_utc))
-        return self._compaction.expire(now_utc)
+        return self._noted(self._compaction.expire(now_utc), now_utc)
 
     def wait(self) -> None:
         """Wait for a compaction or expiry under way; the next call of either takes it over."""
@@ -216,6 +214,11 @@ class TrendArchive:
         """Close the files; what is under way is given up, and done again after the next start."""
         self._compaction.cancel()
         self._database.close()
+
+    def _noted(self, is_changed: bool, now_utc: int) -> bool:
+        if is_changed:
+            self._export.note_changed(self._database.catalogue.days(0, now_utc))
+        return is_changed
 
     def _ready(self) -> None:
         """Find out what the disk holds, where an operation has failed."""
