@@ -66,6 +66,7 @@ from changeover.core.task_messages import (
     Query,
 )
 from changeover.core.trend_records import Covered
+from changeover.model.moment import to_seconds
 
 
 def _units(units: tuple[tuple[str, UnitStatus], ...]) -> str:
@@ -140,10 +141,15 @@ def _waiters(step: WentOffline) -> str:
     return f"offline sent={list(step.sent)} unsent={list(step.unsent)}"
 
 
+def _seconds(utc: int) -> str:
+    return f"{to_seconds(utc):g}"
+
+
 def _run(record: RunRecord) -> str:
     detail = "".join(f" {one}" for one in record.detail)
     return (
-        f"{record.origin}#{record.number} {record.report}@{record.scheduled_utc} {record.event.name}{detail}"
+        f"{record.origin}#{record.number} {record.report}@{_seconds(record.scheduled_utc)}"
+        f" {record.event.name}{detail}"
     )
 
 
@@ -170,7 +176,7 @@ _TASK_STEPS: dict[type, Callable[..., str]] = {
     KeepBatch: lambda e: f"keep batch {e.token}{_spans(e.covered)}",
     MergeSamples: lambda e: f"merge {e.token} {len(e.samples)} samples{_spans(e.covered)}",
     KeepRuns: lambda e: "keep " + "; ".join(map(_run, e.records)),
-    RunReport: lambda e: f"run {e.token} {e.report}@{e.scheduled_utc}",
+    RunReport: lambda e: f"run {e.token} {e.report}@{_seconds(e.scheduled_utc)}",
     PublishRun: lambda e: f"publish {e.token}",
     DropRun: lambda e: f"drop {e.token}",
     # Outcomes of a search and of a pair's links, told to their owners.

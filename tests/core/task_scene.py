@@ -1,7 +1,8 @@
-"""A task server and its partner, for playbooks. S = 2 s, ClientRetryTime 5 s, ticks at 125 ms and every 250 ms.
+"""A task server and its partner, for playbooks. S = 2 s, ClientRetryTime 5 s.
 
-`Report1` is the server, `Report2` its partner. Sessions that the server opens to its partner are 2, 4, …; by
-session 1 the partner, by 3, 5, … clients are connected. Whoever is there acknowledges everything at once.
+Ticks come at 125 ms and every 250 ms. `Report1` is the server, `Report2` its partner. Sessions that the server
+opens to its partner are 2, 4, …; by session 1 the partner, by 3, 5, … clients are connected. Whoever is there
+acknowledges everything at once.
 """
 
 from __future__ import annotations
@@ -97,3 +98,11 @@ def alone(
     play(at_ms, Start(), f"open 2 {partner}/A")
     refused = f"note partner-lost {partner}"
     play(at_ms, ConnectFailed(2), refused, f"note server-active {server}", *expected)
+
+
+def connected(*hide: str, **arguments: object) -> tuple[ReportServer, Playbook]:
+    """A server that starts and whose link to the partner stands since 1 ms; the partner has said nothing."""
+    server, play = a_report_server(*TELLING, *hide, **arguments)
+    play(0, Start(), "open 2 Report2/A")
+    partner_opens(play, 1)
+    return server, play

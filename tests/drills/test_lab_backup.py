@@ -122,6 +122,10 @@ def measure_round_trips(inside, lab, host, address, count):
     return sorted(json.loads(start(inside, lab, host, REQUEST, address, count).stdout.readline()))
 
 
+def say(inside, lab, *addresses):
+    assert start(inside, lab, "HMI", SAY, *addresses).wait(timeout=30) == 0
+
+
 def await_queue(lab, holds):
     give_up = time.monotonic() + 60
     while not holds(queue := lab.queue("SCADA1", "LAN A")):
@@ -185,10 +189,12 @@ def test_random_bursts_have_their_means_and_repeat_by_seed():
 @pytest.mark.namespaces
 def test_what_goes_to_the_target_on_that_lan_stands_in_the_queue(lab, inside, backup):
     hears = serve(inside, lab, "SCADA1", HEAR)
-    traffic = backup(BackupLoad(DEEP, streams=16))
-    traffic.begin()
+    # What waits for ARP waits in no queue.
+    say(inside, lab, "10.10.0.11", "10.11.0.11")
+    assert {hears.stdout.readline() for _ in range(2)} == {"10.11.0.11\n", "10.10.0.11\n"}
+    backup(BackupLoad(DEEP, streams=16)).begin()
     await_queue(lab, lambda queue: queue.backlog_bytes > 250_000)
-    start(inside, lab, "HMI", SAY, "10.10.0.11", "10.11.0.11").wait(timeout=30)
+    say(inside, lab, "10.10.0.11", "10.11.0.11")
     assert [hears.stdout.readline() for _ in range(2)] == ["10.11.0.11\n", "10.10.0.11\n"]
 
 
@@ -237,6 +243,8 @@ def test_nothing_is_left_of_a_backup_begun_and_ended_twice(lab, inside):
     assert repaired.before > second.after
     assert lab.queue("SCADA1", "LAN A") is None
     assert lab.processes("SCADA1") == lab.processes("SCADA2") == ()
+    table = lab.command("SCADA2", ["cat", "/proc/net/tcp"])
+    assert len(subprocess.run(table, capture_output=True, text=True, check=True).stdout.splitlines()) == 1
     backup.repair()
     inside.echo(lab, "10.10.0.11")
     assert inside.asker(lab, "HMI").reaches("10.10.0.11")
@@ -245,10 +253,12 @@ def test_nothing_is_left_of_a_backup_begun_and_ended_twice(lab, inside):
 @pytest.mark.namespaces
 def test_ending_loses_nothing_that_waits(lab, inside, backup):
     hears = serve(inside, lab, "SCADA1", HEAR)
+    say(inside, lab, "10.10.0.11")
+    assert hears.stdout.readline() == "10.10.0.11\n"
     traffic = backup(BackupLoad(DEEP, streams=16))
     traffic.begin()
     await_queue(lab, lambda queue: queue.backlog_bytes > 250_000)
-    start(inside, lab, "HMI", SAY, "10.10.0.11").wait(timeout=30)
+    say(inside, lab, "10.10.0.11")
     traffic.end()
     assert hears.stdout.readline() == "10.10.0.11\n"
 

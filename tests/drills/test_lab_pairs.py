@@ -167,16 +167,18 @@ def test_a_cut_that_is_made_twice_is_undone_once(lab, inside):
 
 
 @pytest.mark.namespaces
-def test_pairs_are_cut_and_restored_each_for_itself(lab, inside):
+@pytest.mark.parametrize("kind", ["pair", "direction"])
+def test_cuts_are_made_and_undone_each_for_itself(lab, inside, kind):
+    cut, restore = getattr(lab, f"cut_{kind}"), getattr(lab, f"restore_{kind}")
     inside.echo(lab, "10.10.0.11")
     second, hmi = inside.asker(lab, "SCADA2"), inside.asker(lab, "HMI")
     assert second.reaches("10.10.0.11")
     assert hmi.reaches("10.10.0.11")
-    lab.cut_pair("SCADA1", "SCADA2")
-    lab.cut_pair("SCADA1", "HMI")
+    cut("SCADA2", "SCADA1")
+    cut("HMI", "SCADA1")
     lab.cut_port("SCADA1", "LAN_B")
     assert (second.count("10.10.0.11"), hmi.count("10.10.0.11")) == (0, 0)
-    lab.restore_pair("HMI", "SCADA1")
+    restore("HMI", "SCADA1")
     assert hmi.reaches("10.10.0.11")
     assert second.count("10.10.0.11") == 0
     lab.restore_all()

@@ -87,7 +87,8 @@ def test_the_table_fits_the_terminal(project: Path, columns: int) -> None:
     assert max(len(line) for line in out.splitlines()) <= columns
     assert sum(line.startswith(" ▶  ") for line in out.splitlines()) == 1
     assert "first: it makes" in " ".join(out.split())
-    assert "unaffected by standby-device-silent (PLC1)" in out
+    told = " ".join(out.split())
+    assert "io-data: unaffected by partner-cut (SCADA1+SCADA2), standby-device-silent (PLC1)" in told
     assert "5 s is missed by" in out
 
 

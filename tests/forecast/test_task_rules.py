@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from changeover.forecast.result import Forecast, Outcome
-from changeover.forecast.rules import forecast_one
+from changeover.forecast.rules import forecast_one, targets
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, WindowsStack
 from changeover.model.server import Client, Function
@@ -33,16 +33,17 @@ def test_the_check_of_t3(name: str, mean: float) -> None:
 
 
 @pytest.mark.parametrize("family", "ABC")
-@pytest.mark.parametrize("fault", ["server-silent", "server-frozen"])
-def test_s_and_w_of_two_seconds_make_four_to_eight(family: str, fault: str) -> None:
-    """T3's second check: 4 to 8 s, mean 6 s; beside it U(0, R) and c = 2 ms."""
+@pytest.mark.parametrize(("fault", "c"), [("server-silent", 0.002), ("server-frozen", 0.0025)])
+def test_s_and_w_of_two_seconds_make_four_to_eight(family: str, fault: str, c: float) -> None:
+    """T3's second check: 4 to 8 s, mean 6 s; beside it U(0, R), and c less what was under way."""
     plant = two_server_plant(family, timing=timing_for(family, **S2_W2))
-    assert span(alarm(plant, fault)) == pytest.approx((4.002, 6.127, 8.252))
+    assert span(alarm(plant, fault)) == pytest.approx((4 + c, 6.125 + c, 8.25 + c))
 
 
 def test_a_closed_server_costs_two_waits() -> None:
+    """Half a round trip until it is known, one for the refusal, three for the answer."""
     plant = two_server_plant("C", timing=timing_for("C", **S2_W2))
-    assert span(alarm(plant, "server-closed")) == pytest.approx((0.004, 2.004, 4.004))
+    assert span(alarm(plant, "server-closed")) == pytest.approx((0.0045, 2.0045, 4.0045))
 
 
 def test_the_functions_go_alike() -> None:
@@ -58,27 +59,78 @@ def test_com_is_an_io_matter() -> None:
     assert "#COM" in (found.reason or "")
 
 
+def ranked(plant: Plant, first: int = 1, second: int = 2) -> Plant:
+    """The same plant with priorities of the servers whose names end in 1, and of the others."""
+    servers = (replace(s, priority=first if s.name.endswith("1") else second) for s in plant.task_servers)
+    return replace(plant, task_servers=tuple(servers))
+
+
 def test_clients_stay_on_the_standby_unless_the_primary_has_a_better_priority() -> None:
+    """2.5 round trips: a try half of one before the repair arrives after it."""
     plant = two_server_plant("C", timing=timing_for("C", **S2_W2))
     assert alarm(plant, "server-silent").return_ is None
     assert "T5" in (alarm(plant, "server-silent").reason or "")
-    ranked = replace(
-        plant,
-        task_servers=tuple(replace(s, priority=1 if s.name.endswith("1") else 2) for s in plant.task_servers),
-    )
-    back = alarm(ranked, "server-silent").return_
+    back = alarm(ranked(plant), "server-silent").return_
     assert back is not None
-    assert (back.minimum, back.maximum) == pytest.approx((0.002, 2.002))
+    assert (back.minimum, back.mean, back.maximum) == pytest.approx((0.0025, 1.0025, 2.0025))
+
+
+@pytest.mark.parametrize("lans", [2, 3])
+def test_a_return_takes_the_first_tick_of_any_way(lans: int) -> None:
+    """The soonest of n waits U(0, W) is W/(n+1) on the average."""
+    plant = ranked(two_server_plant("B", lans=lans, timing=timing_for("B", **S2_W2)))
+    for fault in ("server-silent", "server-closed", "server-frozen"):
+        back = alarm(plant, fault).return_
+        assert back is not None
+        assert (back.minimum, back.maximum) == pytest.approx((0.0025, 2.0025))
+        assert back.mean == pytest.approx(2 / (lans + 1) + 0.0025)
+
+
+def test_a_server_that_starts_lets_its_clients_wait() -> None:
+    plant = ranked(two_server_plant("C"))
+    for fault, waits in (("server-silent", False), ("server-closed", True), ("server-frozen", True)):
+        assert ("taken over what its partner has" in (alarm(plant, fault).reason or "")) is waits
+
+
+def test_a_return_over_a_repaired_lan_takes_the_one_way_there_is() -> None:
+    """The primary is on LAN_A alone: its one way was lost, so its one way brings the client back."""
+    plant = ranked(on_one_lan(two_server_plant("C", lans=2, timing=timing_for("C", **S2_W2)), "SCADA1", 0))
+    back = alarm(plant, "lan-silent", "LAN_A").return_
+    assert back is not None
+    assert back.mean == pytest.approx(1.0025)
+
+
+def test_a_standby_of_better_priority_is_where_clients_are() -> None:
+    plant = ranked(two_server_plant("C", timing=timing_for("C", **S2_W2)), first=2, second=1)
+    assert targets(plant, Function.ALARM, Fault.SERVER_SILENT) == ("Alarm2",)
+    found = alarm(plant, "server-silent", "Alarm2")
+    assert span(found) == pytest.approx((4.002, 6.127, 8.252))
+    assert "Alarm1" in found.stages[-1].name
+    assert found.return_ is not None
+    with pytest.raises(KeyError):
+        alarm(plant, "server-silent", "Alarm1")
 
 
 @pytest.mark.parametrize("lans", [2, 3])
 def test_dual_lan_multiplies_the_search(lans: int) -> None:
-    """(n+1)·(S + U(0,W)) + U(0,R) + c; closed (n+1)·(U(0,W) + c)."""
+    """(n+1)·(S + U(0,W)) + U(0,R) + c; closed (n+1)·U(0,W) + n refusals + c + half a round trip."""
     plant = two_server_plant("B", lans=lans, timing=timing_for("B", **S2_W2))
     n = lans + 1
     silent = span(alarm(plant, "server-silent"))
     assert silent == pytest.approx((n * 2 + 0.002, n * 3 + 0.127, n * 4 + 0.252))
-    assert span(alarm(plant, "server-closed")) == pytest.approx((n * 0.002, n * 1.002, n * 2.002))
+    trips = (0.5 + lans + 3) * 0.001
+    assert span(alarm(plant, "server-closed")) == pytest.approx((trips, n + trips, n * 2 + trips))
+
+
+def on_one_lan(plant: Plant, computer: str, kept: int) -> Plant:
+    """The same plant with a computer of two client LANs on one of them, and on FIELD."""
+    return replace(
+        plant,
+        computers=tuple(
+            replace(c, addresses=(c.addresses[kept], c.addresses[2])) if c.name == computer else c
+            for c in plant.computers
+        ),
+    )
 
 
 def test_a_lost_lan_costs_one_try() -> None:
@@ -95,9 +147,7 @@ def test_a_lost_lan_costs_one_try() -> None:
 def test_a_standby_on_the_lost_lan_first_is_tried_in_vain() -> None:
     """The primary is on LAN_A alone: its way, then the standby on LAN_A (dead too), then on LAN_B."""
     plant = two_server_plant("C", lans=2, timing=timing_for("C", **S2_W2))
-    first = plant.computers[0]
-    poor = replace(first, addresses=(first.addresses[0], first.addresses[2]))
-    found = alarm(replace(plant, computers=(poor, *plant.computers[1:])), "lan-silent", "LAN_A")
+    found = alarm(on_one_lan(plant, "SCADA1", 0), "lan-silent", "LAN_A")
     assert span(found) == pytest.approx((6.002, 9.127, 12.252))
 
 
@@ -123,6 +173,61 @@ def test_device_faults_leave_them_alone(fault: str) -> None:
     assert found.outcome is Outcome.UNAFFECTED
     assert (found.changeover, found.com, found.detection, found.return_) == (None,) * 4
     assert found.reason
+
+
+def test_without_a_primary_the_only_server_is_the_target() -> None:
+    plant = two_server_plant("C", lans=2, timing=timing_for("C", **S2_W2))
+    alone = replace(plant, task_servers=tuple(s for s in plant.task_servers if s.name.endswith("2")))
+    assert targets(alone, Function.ALARM, Fault.SERVER_CLOSED) == ("Alarm2",)
+    assert alarm(alone, "server-silent", "Alarm2").outcome is Outcome.LOST
+    found = alarm(alone, "lan-silent", "LAN_A")
+    assert [stage.name for stage in found.stages if stage.rule == "T2"] == [
+        "watch of Alarm2/LAN_A",
+        "watch of Alarm2/LAN_B",
+    ]
+
+
+# ---------------------------------------- partner-cut
+
+
+def cut(plant: Plant, function: Function = Function.ALARM) -> Forecast:
+    return forecast_one(plant, function, Fault.PARTNER_CUT, "SCADA1+SCADA2")
+
+
+def test_a_cut_between_the_pair_moves_no_client_that_sees_both() -> None:
+    plant = two_server_plant("C", lans=2)
+    for function in Function:
+        assert targets(plant, function, Fault.PARTNER_CUT) == ("SCADA1+SCADA2",)
+        found = cut(plant, function)
+        assert found.outcome is Outcome.UNAFFECTED
+        assert (found.changeover, found.com, found.detection, found.return_) == (None,) * 4
+        assert found.reason
+    assert "active one" in (cut(plant).reason or "")
+
+
+def test_a_cut_says_whose_pair_it_divides() -> None:
+    plant = two_server_plant("C", servers=3)
+    elsewhere = tuple(replace(s, computer="SCADA3") if s.name == "Trend2" else s for s in plant.task_servers)
+    plant = replace(plant, task_servers=elsewhere)
+    assert "SCADA1+SCADA3" in targets(plant, Function.TREND, Fault.PARTNER_CUT)
+    assert "hold no pair of its servers" in (cut(plant, Function.TREND).reason or "")
+    assert "active one" in (cut(plant).reason or "")
+
+
+@pytest.mark.parametrize("family", "ABC")
+def test_a_client_on_the_standbys_computer_loses_the_primary_with_the_cut(family: str) -> None:
+    """To it the cut is the primary's silence; in I/O data too."""
+    plant = two_server_plant(family, clients=[Client("Panel", "SCADA2")], timing=timing_for(family, **S2_W2))
+    silent = alarm(plant, "server-silent")
+    assert (cut(plant).outcome, cut(plant).changeover) == (Outcome.CHANGEOVER, silent.changeover)
+    io = forecast_one(plant, Function.IO_DATA, Fault.SERVER_SILENT, "IOServer1")
+    found = cut(plant, Function.IO_DATA)
+    assert (found.changeover, found.com, found.detection) == (io.changeover, io.com, io.detection)
+    at_home = two_server_plant(family, clients=[Client("Panel", "SCADA1")])
+    assert cut(at_home).outcome is cut(at_home, Function.IO_DATA).outcome is Outcome.UNAFFECTED
+    alone = replace(plant, task_servers=tuple(s for s in plant.task_servers if s.name.endswith("1")))
+    assert cut(alone).outcome is Outcome.LOST
+    assert "its own side of the cut" in (cut(alone).reason or "")
 
 
 # ---------------------------------------- stacks, D2

@@ -122,7 +122,7 @@ ROWS = st.lists(
 STEPS = st.lists(st.one_of(ROWS, st.sampled_from(["compact", "restart"])), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(STEPS)
 def test_the_archive_holds_the_first_of_the_best(steps: list[str | list[tuple[str, int, int]]]) -> None:
     """Whatever comes in which order, each sample is there once: good before bad, then first come."""

@@ -156,7 +156,7 @@ PLACES = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PLACES, st.integers(1, 7), st.sampled_from(["aB", "c", "Bca"]), st.integers(-5, 5), st.integers(-5, 5))
 def test_any_span_of_any_tags(
     places: dict[tuple[str, int], bool], limit: int, tags: str, first: int, last: int

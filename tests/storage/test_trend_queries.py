@@ -251,7 +251,7 @@ def filled(
     return archive
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SAMPLES, st.integers(1, 30), SPANS, st.integers(1, 50), st.integers(0, 12))
 @example({0: 1.0, 24: 2.0, 25: None, 26: 0.1, 200: 4.0}, 24, (0, HOURS), 7, 5)
 def test_periodic_samples(stored: Stored, period: int, span: tuple[int, int], width: int, days: int) -> None:
@@ -263,7 +263,7 @@ def test_periodic_samples(stored: Stored, period: int, span: tuple[int, int], wi
         archive.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SAMPLES, COVERED, SPANS, st.integers(1, 50), st.integers(0, 12))
 @example({0: 1.0, 24: 2.0, 25: None, 26: 0.1}, [(0, 250)], (10, HOURS), 7, 5)
 def test_event_samples(

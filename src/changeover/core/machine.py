@@ -197,12 +197,14 @@ class RunRendered(msgspec.Struct, frozen=True):
     """A report run is rendered, its files wait to be published.
 
     Attributes:
-        token: Of the `RunReport`.
+        report: The report.
+        scheduled_utc: For when the run was scheduled.
         files: Names of the files; empty when nothing could be made.
         problems: What went wrong.
     """
 
-    token: int
+    report: str
+    scheduled_utc: int
     files: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -400,23 +402,24 @@ class KeepRuns(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunReport(msgspec.Struct, frozen=True, gc=False):
-    """Render a report run; `RunRendered` tells when its files wait to be published."""
+    """Render a report run; `RunRendered` tells when its files wait, on disk, to be published."""
 
-    token: int
     report: str
     scheduled_utc: int
 
 
 class PublishRun(msgspec.Struct, frozen=True, gc=False):
-    """Give the rendered files of a run their names."""
+    """Give the rendered files of a run their names; nothing happens to those that have theirs."""
 
-    token: int
+    report: str
+    scheduled_utc: int
 
 
 class DropRun(msgspec.Struct, frozen=True, gc=False):
-    """Throw the rendered files of a run away: it was run elsewhere."""
+    """Throw the rendered files of a run away: it was run elsewhere, or nothing could be made."""
 
-    token: int
+    report: str
+    scheduled_utc: int
 
 
 class RaiseAlarm(msgspec.Struct, frozen=True, gc=False):

@@ -6,8 +6,9 @@ else, it judges: while one of them is open the partner is what it said last, whe
 that is cut off, and one whose partner is cut off, believe the same: both are active then, and each goes on
 alone. When they meet again the one that stands first in the configuration stays, the other yields.
 
-A server that loses its partner and, at the same time, all the clients on other computers that asked it, is
-cut off itself: the partner goes on, so it yields. One that nobody asked cannot know, and goes on.
+A server that loses its partner and, at the same time, hears no client on another computer any more is cut off
+itself: the partner goes on, so it yields. One that heard nobody before cannot know, and goes on. So that it
+hears them, clients keep sessions to both (`core.acquaintances`).
 
     own       | partner: unknown  gone      cut off  starting     inactive        active
     starting  |          wait     alone     alone    alone, wait  fetch           fetch

@@ -17,6 +17,7 @@ class RunEvent(IntEnum):
     FINISHED = 2
     FAILED = 3
     SKIPPED = 4
+    PREPARED = 5
 
 
 class RunRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -29,7 +30,7 @@ class RunRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         report: Name of the report.
         scheduled_utc: For when the run was scheduled.
         event: What became of it.
-        detail: Of FINISHED the names of the files; of FAILED why.
+        detail: Of PREPARED and FINISHED the names of the files; of FAILED why.
     """
 
     origin: str

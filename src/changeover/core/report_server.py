@@ -2,23 +2,25 @@
 
 Theory of operation. A run is (report, scheduled time), and has one end: finished, failed or skipped.
 
-    due --active--> STARTED --rendered--> published, FINISHED (or FAILED)
+    due --active--> STARTED --rendered--> PREPARED --partner knows, or is gone--> published, FINISHED
 
 Each step is a record in the log of the server that took it, and goes to the partner like a journal. A run
-that was started and did not end is run again by the active server when the one that started it is gone, or
-was started anew; one that has an end never is. Rendering takes a while, and much may happen meanwhile: so it
-ends with files that are there, but not under their names. The machine publishes them only if the run is still
-its own: a server that slept first learns what its partner did.
+that was started is run again by the active server when the one that started it is gone, or was started anew.
+One that is prepared belongs to its server for good: its files lie on that server's disk, wait for nothing but
+their names, and get them when the server is back, however long that takes. So between the two servers it is
+decided at one point who runs: where the partner learns that a run is prepared, or does not. A server that is
+cut off, or slept, at that point waits until it has learnt what its partner did; if that ran it meanwhile, the
+files are thrown away. One that has an end is never run again.
 
-Two servers that cannot see each other both believe that they are active, and both run. Their logs then hold
-two ends of one run: that is counted, not hidden.
+Two servers that cannot see each other while clients see both believe that they are active, and both run.
+Their logs then hold two ends of one run: that is counted, not hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeAlias
 
 import msgspec
 
@@ -55,6 +57,10 @@ MISSED_MAX = 1000
 """Of one report, missed runs that are looked at."""
 
 
+_Identity: TypeAlias = tuple[str, int]
+"""Of a run: report, scheduled time."""
+
+
 class Calendar(Protocol):
     """When reports run. Pure: the same arguments, the same runs."""
 
@@ -79,10 +85,24 @@ class KeptRuns(msgspec.Struct, frozen=True):
 
 
 class _Run(msgspec.Struct):
-    """What is known of a run that was started or has ended."""
+    """What is known of a run that was started or has ended.
+
+    Attributes:
+        event: Its end, else PREPARED, else STARTED.
+        record: The line that says so.
+    """
 
     event: RunEvent
-    origin: str
+    record: RunRecord
+
+    @property
+    def origin(self) -> str:
+        """The server that wrote that."""
+        return self.record.origin
+
+
+_RANK = {RunEvent.STARTED: 0, RunEvent.PREPARED: 1}
+"""Of what is known of a run, the last in this order counts; ends come after."""
 
 
 class ReportServer(TaskServer):
@@ -114,14 +134,12 @@ class ReportServer(TaskServer):
         self._calendar = calendar
         self._kept = dict(kept.numbers)
         self._saved = kept.saved_utc
-        self._runs: dict[tuple[str, int], _Run] = {}
+        self._runs: dict[_Identity, _Run] = {}
         self._looked_until: dict[str, int] = {}
+        self._rendering: set[_Identity] = set()
+        self._prepared: dict[_Identity, None] = {}
         for record in kept.records:
             self._learn(record)
-        self._rendering: dict[int, tuple[str, int]] = {}
-        self._started: dict[int, int] = {}
-        self._rendered: list[RunRendered] = []
-        self._runs_out = 0
         self._utc = 0
 
     # --- running ---
@@ -161,69 +179,58 @@ class ReportServer(TaskServer):
 
     def _run_again(self, now: Instant) -> Iterable[Effect]:
         """Runs that were started and will not end: their server is gone, or was started anew."""
-        under_way = set(self._rendering.values())
-        for (report, scheduled), run in tuple(self._runs.items()):
-            if run.event is not RunEvent.STARTED or (report, scheduled) in under_way:
+        for identity, run in tuple(self._runs.items()):
+            if run.event is not RunEvent.STARTED or identity in self._rendering:
                 continue
             theirs = run.origin != self.origin
-            if report in self._reports and not (theirs and self._pair.belief is Belief.ACTIVE):
-                yield from self._start(report, scheduled, now)
+            if identity[0] in self._reports and not (theirs and self._pair.belief is Belief.ACTIVE):
+                yield from self._start(*identity, now)
 
     def _start(self, report: str, scheduled: int, now: Instant) -> Iterable[Effect]:
-        self._runs_out += 1
-        self._rendering[self._runs_out] = (report, scheduled)
-        token = self._runs_out
+        self._rendering.add((report, scheduled))
         yield from self._keep([self._record(report, scheduled, RunEvent.STARTED, ())], now)
-        self._started[token] = self._kept[self.origin]
-        yield RunReport(token, report, scheduled)
+        yield RunReport(report, scheduled)
 
     def _on_rendered(self, rendered: RunRendered, now: Instant) -> Iterable[Effect]:
-        self._rendered.append(rendered)
-        return self._end_runs(now)
-
-    def _end_runs(self, now: Instant) -> Iterable[Effect]:
-        """Publish, or drop, what is rendered, as far as it is known which."""
-        waiting, self._rendered = self._rendered, []
-        for rendered in waiting:
-            if self._is_undecided(rendered.token):
-                self._rendered.append(rendered)
-            else:
-                yield from self._end_run(rendered, now)
-
-    def _is_undecided(self, token: int) -> bool:
-        """Whether the partner may do, or have done, the same run, and we do not know."""
-        if self.status is PairStatus.STARTING or self._pair.belief is Belief.CUT_OFF:
-            return True
-        told = dict(self._pair.partner.numbers).get(self.origin, 0)
-        return self._pair.is_there and told < self._started[token]
-
-    def _end_run(self, rendered: RunRendered, now: Instant) -> Iterable[Effect]:
-        del self._started[rendered.token]
-        report, scheduled = self._rendering.pop(rendered.token)
-        if not self._is_own((report, scheduled)):
-            yield DropRun(rendered.token)
-            return
-        if rendered.files:
-            yield PublishRun(rendered.token)
+        identity = (rendered.report, rendered.scheduled_utc)
+        self._rendering.discard(identity)
+        if not self._is_own(identity):
+            yield DropRun(*identity)
+        elif rendered.files:
+            yield from self._keep([self._record(*identity, RunEvent.PREPARED, rendered.files)], now)
+            yield from self._publish(now)
         else:
-            yield DropRun(rendered.token)
-        event = RunEvent.FINISHED if rendered.files else RunEvent.FAILED
-        detail = rendered.files or rendered.problems
-        yield from self._keep([self._record(report, scheduled, event, detail)], now)
+            yield DropRun(*identity)
+            yield from self._keep([self._record(*identity, RunEvent.FAILED, rendered.problems)], now)
 
-    def _is_own(self, identity: tuple[str, int]) -> bool:
-        """Whether a run that was rendered here may be published: it has no end, nor another server."""
+    def _publish(self, now: Instant) -> Iterable[Effect]:
+        """Publish, or throw away, what is prepared here, as far as it is known which."""
+        if self.status is PairStatus.STARTING or self._pair.belief is Belief.CUT_OFF or self._lacks():
+            return
+        told = dict(self._pair.partner.numbers).get(self.origin, 0)
+        for identity in tuple(self._prepared):
+            run = self._runs[identity]
+            if run.event is not RunEvent.PREPARED or run.origin != self.origin:
+                del self._prepared[identity]
+                yield DropRun(*identity)
+            elif not self._pair.is_there or told >= run.record.number:
+                del self._prepared[identity]
+                yield PublishRun(*identity)
+                yield from self._keep([self._record(*identity, RunEvent.FINISHED, run.record.detail)], now)
+
+    def _is_own(self, identity: _Identity) -> bool:
+        """Whether a run that was rendered here may go on: it has no end, nor another server."""
         run = self._runs[identity]
         return run.event is RunEvent.STARTED and (self.is_active or run.origin == self.origin)
 
     def _on_ready(self, now: Instant) -> Iterable[Effect]:
-        return self._end_runs(now)
+        return self._publish(now)
 
     def _on_partner_told(self, state: PairState, now: Instant) -> Iterable[Effect]:
-        return self._end_runs(now)
+        return self._publish(now)
 
     def _on_partner_lost(self, now: Instant) -> Iterable[Effect]:
-        return self._end_runs(now)
+        return self._publish(now)
 
     # --- the log ---
 
@@ -245,9 +252,12 @@ class ReportServer(TaskServer):
         yield from self._tell_partner(now)
 
     def _learn(self, record: RunRecord) -> None:
-        run = self._runs.get((record.report, record.scheduled_utc))
-        if run is None or run.event is RunEvent.STARTED:
-            self._runs[record.report, record.scheduled_utc] = _Run(record.event, record.origin)
+        identity = (record.report, record.scheduled_utc)
+        run = self._runs.get(identity)
+        if run is None or (_rank(run.event) < len(_RANK) and _rank(record.event) >= _rank(run.event)):
+            self._runs[identity] = _Run(record.event, record.origin, record.number, record.detail)
+        if record.event is RunEvent.PREPARED and record.origin == self.origin:
+            self._prepared[identity] = None
         seen = self._looked_until.get(record.report, 0)
         self._looked_until[record.report] = max(seen, record.scheduled_utc)
 
@@ -267,7 +277,8 @@ class ReportServer(TaskServer):
         return None
 
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
-        return self._keep(batch.runs, now)
+        yield from self._keep(batch.runs, now)
+        yield from self._publish(now)
 
     def _on_poll(self, peer: TaskPeer, poll: Poll, now: Instant) -> Iterable[Effect]:
         yield self._peers.tell(peer, News(poll.request, sum(self._kept.values()), self.is_active), now)
@@ -276,3 +287,12 @@ class ReportServer(TaskServer):
         WallClock: _on_wall_clock,
         RunRendered: _on_rendered,
     }
+
+
+def _outranks(record: RunRecord, known: RunRecord) -> bool:
+    """Whether a record says more of a run than the one that is known; both servers come to the same."""
+    rank, known_rank = _RANK.get(record.event, len(_RANK)), _RANK.get(known.event, len(_RANK))
+    if rank == known_rank == _RANK[RunEvent.PREPARED]:
+        # Both prepared it: the earlier one is published.
+        return (record.utc, record.origin) < (known.utc, known.origin)
+    return known_rank < len(_RANK) and rank >= known_rank

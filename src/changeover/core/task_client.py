@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import ClassVar
 
+from changeover.core.acquaintances import Acquaintances
 from changeover.core.deadlines import Deadlines, next_tick
 from changeover.core.machine import (
     ActOnAlarms,
@@ -88,6 +89,7 @@ class TaskClient:
         self.search = ServerSearch(
             ways, priority, name, timing.send_timeout, timing.watch, self._deadlines, self._next_session, rng
         )
+        self._others = Acquaintances(ways, name, timing.send_timeout, timing.client_retry, self._next_session)
         self._polls: dict[Way, int] = {}
         self._revision = 0
         self._wishes: dict[int, _Wish] = {}
@@ -110,11 +112,15 @@ class TaskClient:
             else:
                 assert isinstance(owner, Way)
                 effects.extend(self._carry_out(self.search.handle_timer(purpose, owner, at, now), now))
+        effects.extend(self._others.handle_timeout(now))
         return tuple(effects)
 
     def next_deadline(self) -> Instant | None:
         """The earliest deadline."""
-        return self._deadlines.next()
+        own, others = self._deadlines.next(), self._others.next_deadline()
+        if own is None or others is None:
+            return own if others is None else others
+        return min(own, others)
 
     # --- handlers ---
 
@@ -125,6 +131,8 @@ class TaskClient:
     def _on_network(
         self, stimulus: Connected | ConnectFailed | FrameArrived | Closed, now: Instant
     ) -> Iterable[Effect]:
+        if self._others.owns(stimulus.session):
+            return self._others.handle(stimulus, now)
         return self._carry_out(self.search.handle(stimulus, now), now)
 
     def _on_wish(self, stimulus: AskServer | ActOnAlarms, now: Instant) -> Iterable[Effect]:
@@ -174,6 +182,7 @@ class TaskClient:
         if way != self.search.current:
             yield from self._carry_out(self.search.answered(way, now), now)
             yield Note(TraceKind.SERVER_FOUND, str(way), self.function.value)
+            yield from self._others.avoid(way.server, now)
             self._polls.clear()
             self._asked.clear()
             for wish in self._wishes.values():
@@ -204,6 +213,7 @@ class TaskClient:
     # --- asking ---
 
     def _on_scan(self, now: Instant) -> Iterable[Effect]:
+        yield from self._others.probe(now)
         way, link = self.search.current, self.search.link
         if way is None or link is None:
             return

@@ -82,6 +82,8 @@ from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Timing, Way
 
 QUESTIONS = (Query, FetchRecords, FetchStates, FetchCovered, FetchSamples)
+RECENT = 3
+"""So many SendTimeouts ago is lately."""
 QUERIES_MAX = 32
 """Questions that one session may have pending."""
 
@@ -364,10 +366,14 @@ class TaskServer(ABC):
                 yield step
 
     def _is_cut_off(self, now: Instant) -> bool:
-        """Whether everybody away from this computer who asked us has fallen silent, like the partner."""
-        away = [peer for peer in self._peers if self._is_away(peer)]
-        silence = self._timing.send_timeout // 2
-        return bool(away) and all(now - peer.heard_at >= silence for peer in away)
+        """Whether everybody away from this computer fell silent when the partner did.
+
+        Who has been silent for longer than the partner can have been is not counted: another fault took it.
+        """
+        span = self._timing.send_timeout
+        silent_for = [now - peer.heard_at for peer in self._peers if self._is_away(peer)]
+        lately = [silence for silence in silent_for if silence < RECENT * span]
+        return bool(lately) and min(lately) >= span // 2
 
     def _is_away(self, peer: TaskPeer) -> bool:
         """Whether a peer is a client on another computer; `:` divides a server's name from its part."""

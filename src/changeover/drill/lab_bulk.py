@@ -118,8 +118,10 @@ def _stream(address: str, port: int, end: float, sending: threading.Event) -> No
 
 def _connect_and_send(address: str, port: int, end: float, sending: threading.Event) -> None:
     patience = min(end - time.monotonic(), START_PATIENCE_S)
-    with socket.create_connection((address, port), timeout=max(SLICE_S, patience)) as connection:
+    with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.settimeout(max(SLICE_S, patience))
+        connection.connect((address, port))
         connection.settimeout(SLICE_S)
         while time.monotonic() < end:
             try:

@@ -41,6 +41,7 @@ NET: dict[Fault, Net] = {
     # A request takes two round trips to be answered and, by its answer, acknowledged: all of it is lost.
     Fault.SERVER_SILENT: Net(send=-2.0, request=-2.0),
     Fault.LAN_SILENT: Net(send=-2.0, request=-2.0),
+    Fault.PARTNER_CUT: Net(send=-2.0, request=-2.0),
     # A frozen server's network still delivers what it had sent: half a round trip less is lost.
     Fault.SERVER_FROZEN: Net(send=-1.5, request=-1.5),
     # FIN or RST travels once.
@@ -71,12 +72,17 @@ TASK_NET: dict[Fault, float] = {
     # A poll is acknowledged after one round trip: what was under way at the fault time is lost.
     Fault.SERVER_SILENT: -1.0,
     Fault.LAN_SILENT: -1.0,
+    Fault.PARTNER_CUT: -1.0,
     # A frozen server's network still delivers what it had sent.
     Fault.SERVER_FROZEN: -0.5,
     # FIN or RST travels once.
     Fault.SERVER_CLOSED: 0.5,
 }
 """Round trips beside S until a client treats its alarm, trend or report server as lost (D1, D3, D4)."""
+
+TASK_RETURN = 2.5
+"""c of a return to an alarm, trend or report server in round trips: as `TASK_CONNECT`, but a try that went
+out half a round trip before the repair finds the server all the same (T5)."""
 
 _RETURN_CONNECT = (3.5, 4.25)
 _RETURN_CONNECT_DEVICES = (3.5, 6.5)

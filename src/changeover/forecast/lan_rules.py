@@ -1,4 +1,4 @@
-"""I/O data when a LAN falls silent: the sessions over it and the devices on it (T4, I1, I3)."""
+"""I/O data when a path is lost and no server is: a LAN, or all that joins two computers (T4, I1, I3)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,32 @@ def lan_fault(plant: Plant, lan: str) -> Forecast:
     row = worst_of(cases)
     back = _return_of_all(plant, lan, row) if row.outcome is Outcome.LOST else None
     return row if back is None else replace(row, return_=back)
+
+
+def partner_cut(plant: Plant, target: str) -> Forecast:
+    """partner-cut: I/O servers need nothing of each other, but a client on one computer asks the other.
+
+    Args:
+        plant: The plant.
+        target: The two computers, as `pair_name` writes them.
+
+    Returns:
+        The worst case of the clients on either computer; unaffected where none loses its primary unit.
+    """
+    fault = Fault.PARTNER_CUT
+    back = server_return(plant, fault)
+    cases = []
+    for device in plant.io_devices:
+        computer = plant.io_server(device.primary.io_server).computer
+        for client in reach.watchers(plant, computer):
+            if reach.beyond_cut(client, target) == computer:
+                gone = frozenset(s.name for s in plant.io_servers if s.computer == computer)
+                left = reach.units_left(plant, device, client, gone=gone)
+                cases.append(Case(device, session_lost(plant, fault, target, client, left, back, None)))
+    if not cases:
+        why = "I/O servers tell each other nothing, and no client loses its primary unit"
+        return Forecast(Function.IO_DATA, fault, target, Outcome.UNAFFECTED, reason=why)
+    return worst_of(cases)
 
 
 def _return_of_all(plant: Plant, lan: str, row: Forecast) -> Distribution | None:

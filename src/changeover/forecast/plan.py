@@ -25,6 +25,7 @@ from changeover.model.plant import Plant, Timing
 
 _DRIVER = "Timeout, Retry"
 _ROUNDING_S = 1e-9
+_PRINTED_DIGITS = 2
 _LEAST = {str(row): int(row.minimum) for row in PARAMETERS} | {PAGE_SCAN: 10}
 """The least value that a project may give, by parameter; 1 for the others (of drivers)."""
 
@@ -68,9 +69,10 @@ def holder(forecast: Forecast) -> tuple[str, float]:
 
 
 def worst(forecasts: Iterable[Forecast]) -> Forecast | None:
-    """The row with the longest changeover; None where nothing changes over."""
+    """The row with the longest changeover, the first of those alike; None where nothing changes over."""
     rows = [row for row in forecasts if row.changeover is not None]
-    return max(rows, key=_longest, default=None)
+    # Alike in what is printed: a round trip more makes no row the one to act on.
+    return max(rows, key=lambda row: round(_longest(row), _PRINTED_DIGITS), default=None)
 
 
 def misses(plant: Plant, forecasts: Iterable[Forecast], target_s: float) -> tuple[Miss, ...]:

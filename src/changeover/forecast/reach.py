@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from changeover.model.device import IoDevice, Unit
 from changeover.model.plant import Plant
-from changeover.model.server import Client
+from changeover.model.server import Client, Function, TaskServer
 from changeover.scenario.fault import Fault
 
 
@@ -36,6 +36,20 @@ def way_in_use(plant: Plant, client: Client, computer: str) -> str | None:
 def struck_computer(fault: Fault, computer: str) -> str | None:
     """The computer that a server fault takes with it: only a silent server's whole computer is gone."""
     return computer if fault is Fault.SERVER_SILENT else None
+
+
+def home_of(plant: Plant, function: Function) -> TaskServer:
+    """The alarm, trend or report server that serves clients while all is well.
+
+    It is the one of the best priority; of equals the primary, else the first in file order (T5).
+    """
+    return min(plant.tasks(function), key=lambda server: server.priority)
+
+
+def beyond_cut(client: Client, target: str) -> str | None:
+    """The computer that a partner-cut takes from a client on the other one; None for clients elsewhere."""
+    pair = target.split("+")
+    return next((name for name in pair if name != client.computer), None) if client.computer in pair else None
 
 
 def watchers(plant: Plant, computer: str, dead_computer: str | None = None) -> tuple[Client, ...]:

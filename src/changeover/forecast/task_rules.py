@@ -11,6 +11,7 @@ from changeover.forecast.detection import (
     TASK_CONNECT,
     TASK_NET,
     TASK_REFUSAL,
+    TASK_RETURN,
     WATCH,
     beside,
     connect_try,
@@ -18,10 +19,10 @@ from changeover.forecast.detection import (
     silence,
 )
 from changeover.forecast.result import Forecast, Outcome, Stage, reasons, total
-from changeover.forecast.stages import Constant, Distribution, add, wait
+from changeover.forecast.stages import Constant, Distribution, add, sooner, wait
 from changeover.model.moment import to_seconds
 from changeover.model.plant import Plant, Way
-from changeover.model.server import Client, Function, TaskMode, TaskServer
+from changeover.model.server import Client, Function, TaskServer
 from changeover.scenario.fault import Fault
 
 NO_COM = "#COM: only I/O data shows it"
@@ -40,46 +41,44 @@ class _Search:
     live: Way | None
 
 
-def server_fault(plant: Plant, fault: Fault, primary: TaskServer) -> Forecast:
-    """A server fault on the primary of alarm, trend or report (T1 to T5).
+def server_fault(plant: Plant, fault: Fault, home: TaskServer) -> Forecast:
+    """A server fault on the server that clients ask for alarms, trends or reports (T1 to T5).
 
     Args:
         plant: The plant.
         fault: One of the three server faults.
-        primary: The primary server of its function.
+        home: That server of its function, as `reach.home_of` gives it.
 
     Returns:
         The slowest case of the clients that are not on the struck computer.
     """
-    dead_computer = reach.struck_computer(fault, primary.computer)
-    clients = reach.watchers(plant, primary.computer, dead_computer)
+    dead_computer = reach.struck_computer(fault, home.computer)
+    clients = reach.watchers(plant, home.computer, dead_computer)
     if not clients:
-        return _lost(fault, primary.function, primary.name, None, "no client is left that asks it")
+        return _lost(fault, home.function, home.name, None, "no client is left that asks it")
     rows = []
     for client in clients:
-        ways = _ways(plant, client, primary)
+        ways = _ways(plant, client, home)
         dead = frozenset(
-            way
-            for way in ways
-            if way.server == primary.name or _task(plant, primary, way.server).computer == dead_computer
+            way for way in ways if way.server == home.name or _computer_of(plant, way) == dead_computer
         )
-        rows.append(_searched(plant, fault, primary, primary.name, client, _search(ways, dead)))
+        rows.append(_searched(plant, fault, home, home.name, client, _search(ways, dead)))
     return _worst(rows)
 
 
 def lan_fault(plant: Plant, function: Function, lan: str) -> Forecast:
     """lan-silent for alarm, trend or report: a client's way to its server may be on it (T4)."""
     rows = []
-    primary = plant.tasks(function)[0]
+    home = reach.home_of(plant, function)
     fault = Fault.LAN_SILENT
-    for client in reach.watchers(plant, primary.computer):
-        in_use = reach.way_in_use(plant, client, primary.computer)
+    for client in reach.watchers(plant, home.computer):
+        in_use = reach.way_in_use(plant, client, home.computer)
         if in_use == lan:
-            ways = _ways(plant, client, primary)
+            ways = _ways(plant, client, home)
             dead = frozenset(
-                way for way in ways if way.lan == lan and not _is_local(plant, client, way, primary)
+                way for way in ways if way.lan == lan and _computer_of(plant, way) != client.computer
             )
-            rows.append(_searched(plant, fault, primary, lan, client, _search(ways, dead)))
+            rows.append(_searched(plant, fault, home, lan, client, _search(ways, dead)))
         elif in_use is not None:
             why = f"the client's requests go over {in_use}"
             rows.append(Forecast(function, fault, lan, Outcome.UNAFFECTED, reason=why))
@@ -89,15 +88,43 @@ def lan_fault(plant: Plant, function: Function, lan: str) -> Forecast:
     return _worst(rows)
 
 
+def partner_cut(plant: Plant, function: Function, target: str) -> Forecast:
+    """partner-cut for alarm, trend or report: it moves only clients that are on one of the two computers.
+
+    Args:
+        plant: The plant.
+        function: ALARM, TREND or REPORT.
+        target: The two computers, as `pair_name` writes them.
+
+    Returns:
+        The worst case of the clients on either computer; unaffected where none loses its server.
+    """
+    home = reach.home_of(plant, function)
+    rows = []
+    for client in reach.watchers(plant, home.computer):
+        if reach.beyond_cut(client, target) == home.computer:
+            ways = _ways(plant, client, home)
+            dead = frozenset(way for way in ways if _computer_of(plant, way) == home.computer)
+            rows.append(_searched(plant, Fault.PARTNER_CUT, home, target, client, _search(ways, dead)))
+    if rows:
+        return _worst(rows)
+    computers = {server.computer for server in plant.tasks(function)}
+    if computers.issuperset(target.split("+")):
+        why = "no client loses its server; each goes on as the active one until they meet again (T6)"
+    else:
+        why = "these computers hold no pair of its servers"
+    return Forecast(function, Fault.PARTNER_CUT, target, Outcome.UNAFFECTED, reason=why)
+
+
 def device_fault(function: Function, fault: Fault, device: str) -> Forecast:
     """A device fault for alarm, trend or report: their servers are not struck, so no client moves."""
     why = "no server of this function is struck; what it shows of the device follows I/O data"
     return Forecast(function, fault, device, Outcome.UNAFFECTED, reason=why)
 
 
-def _ways(plant: Plant, client: Client, primary: TaskServer) -> tuple[Way, ...]:
-    """The failed way first, then the same server on its other LANs, then each standby on each LAN (T4)."""
-    servers = [primary, *(s for s in plant.tasks(primary.function) if s.mode is TaskMode.STANDBY)]
+def _ways(plant: Plant, client: Client, home: TaskServer) -> tuple[Way, ...]:
+    """The failed way first, then the same server on its other LANs, then every other on each LAN (T4)."""
+    servers = [home, *(server for server in plant.tasks(home.function) if server != home)]
     return tuple(
         Way(server.name, lan) for server in servers for lan in reach.live_lans(plant, client, server.computer)
     )
@@ -112,35 +139,27 @@ def _search(ways: tuple[Way, ...], dead: frozenset[Way]) -> _Search:
     return _Search(tuple(passed), None)
 
 
-def _task(plant: Plant, primary: TaskServer, name: str) -> TaskServer:
-    return next(server for server in plant.tasks(primary.function) if server.name == name)
-
-
-def _is_local(plant: Plant, client: Client, way: Way, primary: TaskServer) -> bool:
-    return _task(plant, primary, way.server).computer == client.computer
+def _computer_of(plant: Plant, way: Way) -> str:
+    """The computer that a way leads to."""
+    return plant.computer_of(way.server)
 
 
 def _searched(
-    plant: Plant, fault: Fault, primary: TaskServer, target: str, client: Client, search: _Search
+    plant: Plant, fault: Fault, home: TaskServer, target: str, client: Client, search: _Search
 ) -> Forecast:
     """One client's search, or why there is nothing to find."""
     found = () if fault is Fault.SERVER_CLOSED else _detection(plant, fault, client)
     if found is None:
         why = "a frozen server's kernel acknowledges, so the stack never finds it (D2)"
-        return _lost(fault, primary.function, target, None, why)
+        return _lost(fault, home.function, target, None, why)
     detection = beside(total(found), round_trips(plant, TASK_NET[fault]))
     if search.live is None:
-        why = (
-            "no standby server is left"
-            if fault.is_server
-            else f"no server is left that {client.name} reaches without {target}"
-        )
-        return _lost(fault, primary.function, target, detection, why)
+        return _lost(fault, home.function, target, detection, _nothing_left(fault, target, client))
     tried = [stage for way in search.dead for stage in _tried(plant, fault, way)]
     stages = (*found, *tried, _watch(plant, search.live), _answer(plant, fault, search.live))
-    return_, stays = _return(plant, primary, search.live)
+    return_, returning = _return(plant, fault, home, search.dead, search.live)
     return Forecast(
-        function=primary.function,
+        function=home.function,
         fault=fault,
         target=target,
         outcome=Outcome.CHANGEOVER,
@@ -148,8 +167,16 @@ def _searched(
         detection=detection,
         return_=return_,
         stages=stages,
-        reason=reasons(NO_COM, stays),
+        reason=reasons(NO_COM, returning),
     )
+
+
+def _nothing_left(fault: Fault, target: str, client: Client) -> str:
+    if fault.is_server:
+        return "no standby server is left"
+    if fault is Fault.PARTNER_CUT:
+        return f"{client.name} reaches no server on its own side of the cut"
+    return f"no server is left that {client.name} reaches without {target}"
 
 
 def _detection(plant: Plant, fault: Fault, client: Client) -> tuple[Stage, ...] | None:
@@ -178,14 +205,21 @@ def _answer(plant: Plant, fault: Fault, way: Way) -> Stage:
     return Stage(f"connect to {way}", ROUND_TRIP, "T1", Constant(round_trips(plant, trips)))
 
 
-def _return(plant: Plant, primary: TaskServer, live: Way) -> tuple[Distribution | None, str | None]:
-    """T5: nobody goes back unless the primary's priority is better."""
-    if live.server == primary.name:
-        return None, f"no return: the client keeps the primary over {live.lan} (T5)"
-    if primary.priority >= _task(plant, primary, live.server).priority:
-        return None, "no return: the client stays on the standby (T5)"
-    c = Constant(round_trips(plant, TASK_CONNECT))
-    return add(wait(to_seconds(plant.timing.watch)), c), None
+def _return(
+    plant: Plant, fault: Fault, home: TaskServer, dead: tuple[Way, ...], live: Way
+) -> tuple[Distribution | None, str | None]:
+    """T5: nobody goes back unless the server that was lost has the better priority.
+
+    Then every way to it is tried with each of its own ticks, and the first one after the repair does.
+    """
+    if live.server == home.name:
+        return None, f"no return: the client keeps {home.name} over {live.lan} (T5)"
+    if home.priority >= plant.task_server(live.server).priority:
+        return None, f"no return: the client stays on {live.server} (T5)"
+    ticks = [wait(to_seconds(plant.timing.watch)) for way in dead if way.server == home.name]
+    back = add(sooner(*ticks), Constant(round_trips(plant, TASK_RETURN)))
+    starts = fault in (Fault.SERVER_CLOSED, Fault.SERVER_FROZEN)
+    return back, "return: not before the server has taken over what its partner has (T6)" if starts else None
 
 
 def _lost(

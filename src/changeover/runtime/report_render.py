@@ -62,7 +62,7 @@ class Renderer:
         self._limits = limits or Limits()
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE_MAX)
-        self._swept: set[Path] = set()
+        self._swept: Path | None = None
 
     async def render(
         self, report: Report, scheduled_utc: int, data: ReportData, folder_out: Path
@@ -93,9 +93,9 @@ class Renderer:
             return await _write(done, report, scheduled_utc, folder_out)
 
     async def _sweep_once(self, folder: Path) -> None:
-        if folder not in self._swept:
+        if folder != self._swept:
             await asyncio.to_thread(sweep, folder)
-            self._swept.add(folder)
+            self._swept = folder
 
 
 async def _write(done: Done, report: Report, scheduled_utc: int, folder: Path) -> Rendered:

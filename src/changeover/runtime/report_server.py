@@ -1,18 +1,20 @@
 """The report server's process: its machine, its log of runs, the rendering of reports.
 
 A run is rendered into a folder of its own below `staging`; publishing moves its files into `reports`. What a
-killed process left in staging is removed at the next start.
+killed process left in staging is removed at the next start, but for runs that are prepared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from changeover.core import machine as core
 from changeover.core.report_records import RunEvent
@@ -35,6 +37,9 @@ LEDGER, STAGING, REPORTS = "runs.sqlite", "staging", "reports"
 RECORDS_LOOKED_AT = 2000
 """Of each server, records that a starting one looks at."""
 ROWS_MAX = 100_000
+
+_Identity: TypeAlias = tuple[str, int]
+"""Of a run: report, scheduled time."""
 
 
 class ReportServerHost(TaskServerHost):
@@ -65,8 +70,8 @@ class ReportServerHost(TaskServerHost):
     ) -> None:
         folder = data_folder(data, server)
         self._folder = folder
-        shutil.rmtree(folder / STAGING, ignore_errors=True)
         self._ledger = RunLedger(folder / LEDGER)
+        self._sweep()
         machine = ReportServer(
             server.name,
             *partner_of(plant, server),
@@ -79,7 +84,7 @@ class ReportServerHost(TaskServerHost):
         super().__init__(plant, server, machine, trace, plant.timing.report_watch, on_failure)
         self._reports = {report.name: report for report in plant.reports}
         self._renderer = Renderer(project, PlantRow(plant.name, plant.version, plant.time_zone))
-        self._rendering: dict[int, asyncio.Task[None]] = {}
+        self._rendering: dict[_Identity, asyncio.Task[None]] = {}
         self._data = PlantData(plant, server, rng) if plant.reports else None
         self._performers |= {
             core.KeepRuns: self._keep,
@@ -165,30 +170,30 @@ class ReportServerHost(TaskServerHost):
     # --- rendering ---
 
     def _run_report(self, effect: core.RunReport) -> None:
-        task = self._loop.create_task(self._render(effect))
-        self._rendering[effect.token] = task
+        task = self._loop.create_task(self._render(effect.report, effect.scheduled_utc))
+        self._rendering[effect.report, effect.scheduled_utc] = task
 
-    async def _render(self, effect: core.RunReport) -> None:
-        report = self._reports[effect.report]
+    async def _render(self, name: str, scheduled_utc: int) -> None:
+        report = self._reports[name]
         assert self._data is not None
         files: tuple[str, ...] = ()
         try:
-            done = await self._renderer.render(
-                report, effect.scheduled_utc, self._data, self._staging(effect.token)
-            )
+            folder = self._staging(name, scheduled_utc)
+            done = await self._renderer.render(report, scheduled_utc, self._data, folder)
             files, problems = done.files, done.problems
         except ReportError as error:
             problems = (str(error),)
+        del self._rendering[name, scheduled_utc]
         if problems:
-            self.trace.line("report-problems", report=report.name, problems=list(problems))
-        self.feed(core.RunRendered(effect.token, files, problems))
+            self.trace.line("report-problems", report=name, problems=list(problems))
+        self.feed(core.RunRendered(name, scheduled_utc, files, problems))
 
     def _publish(self, effect: core.PublishRun) -> None:
         out = self._folder / REPORTS
-        staging = self._staging(effect.token)
+        staging = self._staging(effect.report, effect.scheduled_utc)
         try:
             out.mkdir(exist_ok=True)
-            for file in sorted(staging.iterdir()):
+            for file in sorted(staging.iterdir()) if staging.is_dir() else ():
                 file.replace(out / file.name)
             folder = os.open(out, os.O_RDONLY)
             try:
@@ -197,14 +202,23 @@ class ReportServerHost(TaskServerHost):
                 os.close(folder)
         except OSError as error:
             raise ArchiveError(f"{out}: {error.strerror or error}") from error
-        self._forget(effect.token)
+        shutil.rmtree(staging, ignore_errors=True)
 
     def _drop(self, effect: core.DropRun) -> None:
-        self._forget(effect.token)
+        shutil.rmtree(self._staging(effect.report, effect.scheduled_utc), ignore_errors=True)
 
-    def _forget(self, token: int) -> None:
-        shutil.rmtree(self._staging(token), ignore_errors=True)
-        self._rendering.pop(token, None)
+    def _staging(self, report: str, scheduled_utc: int) -> Path:
+        digest = hashlib.sha256(report.encode()).hexdigest()[:16]
+        return self._folder / STAGING / f"{digest}-{scheduled_utc}"
 
-    def _staging(self, token: int) -> Path:
-        return self._folder / STAGING / str(token)
+    def _sweep(self) -> None:
+        """Remove what was being rendered when this server ended; what is prepared stays."""
+        prepared = {
+            self._staging(run.report, run.scheduled_utc)
+            for run in self._ledger.open_runs()
+            if run.event is RunEvent.PREPARED
+        }
+        staging = self._folder / STAGING
+        for folder in tuple(staging.iterdir()) if staging.is_dir() else ():
+            if folder not in prepared:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -25,7 +25,7 @@ h2 { margin-top: 28px; padding-bottom: 5px; border-bottom: 2px solid #2f6db3; fo
 h3 { margin-top: 18px; font-size: 15px; }
 p { margin-top: 10px; }
 a { color: #2f6db3; }
-table { width: 100%; margin-top: 14px; border-collapse: collapse; font-size: 14px; }
+table { width: 100%; margin-top: 18px; border-collapse: collapse; font-size: 14px; }
 caption { padding: 4px 0 6px; text-align: left; font-weight: 600; }
 th, td { padding: 6px 18px 6px 0; border-bottom: 1px solid #d8dee3; text-align: left; vertical-align: top; }
 th:last-child, td:last-child { padding-right: 4px; }

@@ -11,17 +11,23 @@ from collections.abc import Iterable
 from changeover.core.trace import TraceKind, TraceLine
 from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Plant, Way
-from changeover.model.server import Client, Function
-from changeover.scenario.fault import Injection
+from changeover.model.server import Client, Function, TaskServer
+from changeover.scenario.fault import Fault, Injection
 from changeover.scenario.measure import Measured, Span, Struck, struck_by, struck_computer
+from changeover.scenario.outage import as_seen
 
 _LOSSES = (TraceKind.SESSION_TIMEOUT, TraceKind.SESSION_CLOSED)
 
 
+def home_server(plant: Plant, function: Function) -> TaskServer:
+    """The server that clients ask while all is well: of the best priority, of equals the primary (T5)."""
+    return min(plant.tasks(function), key=lambda server: server.priority)
+
+
 def first_way(plant: Plant, function: Function, client: Client) -> Way | None:
-    """The way by which a client is served while all is well; None for one that reaches no primary."""
-    primary = plant.tasks(function)[0].name
-    return next((w for w in plant.task_ways(client.computer, function) if w.server == primary), None)
+    """The way by which a client is served while all is well; None for one that does not reach that server."""
+    home = home_server(plant, function).name
+    return next((w for w in plant.task_ways(client.computer, function) if w.server == home), None)
 
 
 def is_struck(plant: Plant, struck: Struck, client: Client, way: Way) -> bool:
@@ -34,12 +40,12 @@ def is_struck(plant: Plant, struck: Struck, client: Client, way: Way) -> bool:
 def task_loses(plant: Plant, function: Function, injection: Injection, client: Client) -> bool:
     """Whether a fault takes the way that serves a client."""
     way = first_way(plant, function, client)
-    return way is not None and is_struck(plant, struck_by(plant, injection), client, way)
+    return way is not None and is_struck(plant, _struck(plant, injection, client), client, way)
 
 
 def task_can_change_over(plant: Plant, function: Function, injection: Injection, client: Client) -> bool:
     """Whether a way is left to a client that loses the one that serves it."""
-    struck = struck_by(plant, injection)
+    struck = _struck(plant, injection, client)
     ways = plant.task_ways(client.computer, function)
     return task_loses(plant, function, injection, client) and any(
         not is_struck(plant, struck, client, way) for way in ways
@@ -47,7 +53,10 @@ def task_can_change_over(plant: Plant, function: Function, injection: Injection,
 
 
 def task_client(plant: Plant, function: Function, injection: Injection) -> Client | None:
-    """The client at which a fault is measured: of those that it does not take away itself, the worst off."""
+    """The client at which a fault is measured: of those that it does not take away itself, the worst off.
+
+    Worst is a client that nothing is left for, then one that changes over, the longest search first.
+    """
     away = struck_computer(plant, injection)
     staying = [
         client
@@ -55,19 +64,29 @@ def task_client(plant: Plant, function: Function, injection: Injection) -> Clien
         if client.computer != away and first_way(plant, function, client) is not None
     ]
 
-    def harm(client: Client) -> tuple[bool, bool, int, Duration]:
+    def harm(client: Client) -> tuple[bool, bool, Duration]:
         loses = task_loses(plant, function, injection, client)
         able = task_can_change_over(plant, function, injection, client)
-        struck = struck_by(plant, injection)
-        ways = plant.task_ways(client.computer, function)
-        return (
-            loses and not able,
-            loses,
-            sum(is_struck(plant, struck, client, w) for w in ways),
-            client.page_scan,
-        )
+        search = _longest_search(plant, function, injection, client) if able else client.page_scan
+        return loses and not able, loses, search
 
     return max(staying, key=harm, default=None)
+
+
+def _longest_search(plant: Plant, function: Function, injection: Injection, client: Client) -> Duration:
+    """What a client's first request and its tries in vain take at most; to compare clients."""
+    struck, first = _struck(plant, injection, client), first_way(plant, function, client)
+    assert first is not None, "a client that loses its way has one"
+    ways = plant.task_ways(client.computer, function)
+    order = sorted(ways, key=lambda way: way.server != first.server)
+    in_vain = next(n for n, way in enumerate(order) if not is_struck(plant, struck, client, way))
+    if injection.fault is Fault.SERVER_CLOSED:
+        return in_vain * plant.timing.watch
+    return in_vain * (plant.timing.send_timeout + plant.timing.watch) + client.page_scan
+
+
+def _struck(plant: Plant, injection: Injection, client: Client) -> Struck:
+    return struck_by(plant, as_seen(plant, injection, client))
 
 
 def measure_task(
@@ -90,9 +109,9 @@ def measure_task(
         fault_at: The fault time.
         repair_at: When the fault was taken away, None if it was not.
     """
-    struck = struck_by(plant, injection)
+    struck = _struck(plant, injection, client)
     ways = {str(way): way for way in plant.task_ways(client.computer, function)}
-    primary = plant.tasks(function)[0].name
+    home = home_server(plant, function).name
     detection: Duration | None = None
     changeover: Duration | None = None
     returned: Duration | None = None
@@ -109,7 +128,7 @@ def measure_task(
             if is_before_repair and changeover is None and not is_struck(plant, struck, client, way):
                 changeover = note.at - fault_at
             elif repair_at is not None and not is_before_repair and returned is None:
-                returned = note.at - repair_at if way.server == primary else None
+                returned = note.at - repair_at if way.server == home else None
     return Measured(
         detection=detection,
         changeover=_span(changeover),

@@ -9,6 +9,19 @@ from changeover.scenario.fault import Fault, Injection
 from changeover.scenario.measure import can_change_over, struck_computer, struck_devices
 
 
+def as_seen(plant: Plant, injection: Injection, client: Client) -> Injection:
+    """What a fault is to one client.
+
+    A client on one of two computers that are cut from each other cannot tell the cut from the other one's
+    silence; the clients elsewhere see both.
+    """
+    if injection.fault is not Fault.PARTNER_CUT:
+        return injection
+    pair = injection.target.split("+")
+    beyond = [name for name in pair if name != client.computer]
+    return Injection(Fault.SERVER_SILENT, beyond[0]) if len(beyond) < len(pair) else injection
+
+
 def measuring_client(plant: Plant, injection: Injection) -> Client | None:
     """The client at which a fault is measured: of those that it does not take away itself, the worst off.
 
@@ -18,8 +31,9 @@ def measuring_client(plant: Plant, injection: Injection) -> Client | None:
     staying = [client for client in plant.clients if client.computer != away and plant.ways(client)]
 
     def harm(client: Client) -> tuple[bool, bool, Duration]:
-        struck = bool(struck_devices(plant, injection, client))
-        return struck and not can_change_over(plant, injection, client), struck, client.page_scan
+        seen = as_seen(plant, injection, client)
+        struck = bool(struck_devices(plant, seen, client))
+        return struck and not can_change_over(plant, seen, client), struck, client.page_scan
 
     return max(staying, key=harm, default=None)
 

@@ -77,7 +77,7 @@ class TaskProcess:
     Attributes:
         host: The server machine's host.
         disk: What survives.
-        runs: Published report runs, as (report, scheduled time).
+        published: Report runs whose files have their names, as (report, scheduled time).
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TaskProcess:
         self._device_of = {tag.name: tag.device for tag in plant.tags}
         self.disk: AlarmDisk | TrendDisk | RunDisk = self._new_disk()
         self.published: list[tuple[str, int]] = []
-        self._rendered: dict[int, tuple[str, int]] = {}
+        self._staged: set[tuple[str, int]] = set()
         self.host = make_host(name, computer, self._server, name)
         self.host.performers = self._performers()
         self._watched = self._watched_tags()
@@ -128,7 +128,6 @@ class TaskProcess:
     def kill(self) -> None:
         """The process is gone, and what was not durable."""
         self._life += 1
-        self._rendered.clear()
         if isinstance(self.disk, TrendDisk):
             self.disk.lose_collected()
         for host in self._hosts():
@@ -292,15 +291,24 @@ class TaskProcess:
         self._world.after(DISK_DELAY, keep)
 
     def _render(self, effect: core.RunReport) -> None:
-        self._rendered[effect.token] = (effect.report, effect.scheduled_utc)
+        life, run = self._life, (effect.report, effect.scheduled_utc)
         name = f"{effect.report}-{effect.scheduled_utc}.html"
-        self._later(RENDER_DELAY, core.RunRendered(effect.token, (name,), ()))
+
+        def end() -> None:
+            if life == self._life:
+                self._staged.add(run)
+                self.host.deliver(core.RunRendered(*run, (name,), ()))
+
+        self._world.after(RENDER_DELAY, end)
 
     def _publish(self, effect: core.PublishRun) -> None:
-        self.published.append(self._rendered.pop(effect.token))
+        run = (effect.report, effect.scheduled_utc)
+        if run in self._staged:
+            self._staged.discard(run)
+            self.published.append(run)
 
     def _drop(self, effect: core.DropRun) -> None:
-        del self._rendered[effect.token]
+        self._staged.discard((effect.report, effect.scheduled_utc))
 
     def _later(self, delay: Duration, stimulus: core.Stimulus) -> None:
         life = self._life

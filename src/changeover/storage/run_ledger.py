@@ -52,7 +52,7 @@ _RUNS = """
 """
 # A server's own numbers tell what came later whatever its clock did; of two servers only the clocks can.
 _OPEN_RUNS = """
-    SELECT * FROM ledger AS run WHERE event = 'started' AND NOT EXISTS (
+    SELECT * FROM ledger AS run WHERE event IN ('started', 'prepared') AND NOT EXISTS (
         SELECT 1 FROM ledger AS later
         WHERE later.report = run.report AND later.scheduled_utc = run.scheduled_utc AND (
             later.event IN ('finished', 'skipped')
@@ -155,7 +155,7 @@ class RunLedger:
             return tuple(_run(list(of_one)) for _, of_one in groupby(records, _identity))
 
     def open_runs(self) -> tuple[RunRecord, ...]:
-        """What servers started and neither finished nor gave up: their STARTED records, as scheduled.
+        """What servers started or prepared, and neither finished nor gave up: their records, as scheduled.
 
         A run that anybody finished or skipped is not open, nor one that failed after this start of it.
         """

@@ -60,9 +60,10 @@ class Catalogue:
 
     def days(self, start_utc: int, end_utc: int) -> list[int]:
         """Days that have samples and overlap a span of time, ascending."""
-        return [
-            d for d in sorted({*self.tables, *self.files}) if d * DAY < end_utc and (d + 1) * DAY > start_utc
-        ]
+        if end_utc <= start_utc:
+            return []
+        days = sorted({*self.tables, *self.files})
+        return [day for day in days if day * DAY < end_utc and (day + 1) * DAY > start_utc]
 
 
 def read_catalogue(connection: duckdb.DuckDBPyConnection, folder: Path) -> Catalogue:

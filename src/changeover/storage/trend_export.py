@@ -131,7 +131,7 @@ class TrendExport:
             cursor = int(kept.utc[stop - 1]) * TICK, names[kept.positions[stop - 1]]
             return kept.samples(names, slice(row, stop)), cursor
         samples = kept.samples(names, slice(row, last))
-        if not self._database.catalogue.days(kept.end[0] * TICK, end_utc):
+        if not self._database.catalogue.days(kept.end[0] * TICK, end * TICK):
             return samples, None
         utc, position = kept.end
         return samples, (utc * TICK, names[position] if position >= 0 else "")

@@ -1,0 +1,181 @@
+"""Playbooks of a server that is cut off itself: it loses its partner and its clients together, and yields.
+
+S = 2 s. The partner falls silent at 1 s and is lost at 3125 ms. The clients, by sessions 3 and 5, are on
+other computers and ask every 250 ms while they are there.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from changeover.core.machine import Accepted, Closed, ConnectFailed
+from changeover.core.messages import Hello
+from changeover.core.report_server import ReportServer
+from changeover.core.task_messages import PairStatus, Poll
+from core.playbook import Playbook
+from core.task_scene import (
+    ACTIVE,
+    INACTIVE,
+    SESSIONS,
+    STARTING,
+    accepted,
+    connected,
+    partner_opens,
+    says,
+)
+
+NEWS = tuple(f"{n}: News" for n in SESSIONS)
+LOST = ("close 2", "note partner-lost Report2")
+ACTIVATED = "note server-active Report1"
+BOTH = pytest.mark.parametrize("status", [ACTIVE, INACTIVE], ids=["active", "inactive"])
+
+
+def a_server(status: PairStatus, *clients: str, **arguments: object) -> tuple[ReportServer, Playbook]:
+    """A server of a redundant pair, and clients that have greeted."""
+    server, play = connected(*NEWS, "note redundant", **arguments)
+    if status is ACTIVE:
+        play(1, play.says(2, says(STARTING)), ACTIVATED)
+        play(2, play.says(2, says(INACTIVE)))
+    else:
+        play(1, play.says(2, says(ACTIVE)))
+    for session, name in zip((3, 5), clients, strict=False):
+        accepted(play, 10, session, name, f"{session}: Welcome Report1 ")
+    return server, play
+
+
+def ask(play: Playbook, from_ms: int, to_ms: int, *sessions: int, period_ms: int = 250) -> None:
+    """Clients ask with each page scan; the partner falls silent at 1 s."""
+    for at in range(from_ms, to_ms, period_ms):
+        if at >= 1000:
+            play.wait(1000)
+            play.attends.discard(2)
+        for session in sessions:
+            play(at, play.says(session, Poll(at, 0)))
+
+
+def cut_off(status: PairStatus) -> tuple[ReportServer, Playbook]:
+    """A server that was cut off from its partner and from HMI1 at 1 s, and knows it since 3125 ms."""
+    server, play = a_server(status, "HMI1")
+    ask(play, 100, 1000, 3)
+    play.wait(1000)
+    play.attends.discard(2)
+    play.wait(3125, *LOST, *(("note server-inactive Report1",) if status is ACTIVE else ()))
+    return server, play
+
+
+# --- who is cut off ---
+
+
+@BOTH
+def test_a_server_that_loses_partner_and_clients_together_is_inactive(status: PairStatus) -> None:
+    server, play = cut_off(status)
+    assert server.status is INACTIVE
+    for n in range(1, 4):
+        play.wait(3125 + 5000 * n, f"open {2 + 2 * n} Report2/A")
+        play.wait(5125 + 5000 * n, f"close {2 + 2 * n}")
+    assert server.status is INACTIVE
+
+
+@BOTH
+def test_a_server_one_of_whose_clients_goes_on_asking_goes_on(status: PairStatus) -> None:
+    server, play = a_server(status, "HMI1", "HMI2")
+    ask(play, 100, 1000, 3, 5)
+    ask(play, 1000, 3125, 5)
+    play.wait(3125, *LOST, *(() if status is ACTIVE else (ACTIVATED,)))
+    assert server.is_active
+
+
+@BOTH
+def test_a_server_that_nobody_asked_cannot_know_and_goes_on(status: PairStatus) -> None:
+    server, play = a_server(status)
+    play.wait(1000)
+    play.attends.discard(2)
+    play.wait(3125, *LOST, *(() if status is ACTIVE else (ACTIVATED,)))
+    assert server.is_active
+
+
+def test_who_asks_from_the_servers_own_computer_says_nothing_of_the_network() -> None:
+    server, play = a_server(INACTIVE, "HMI1", "SCADA1-panel:alarm", neighbours=("SCADA1-panel",))
+    ask(play, 100, 1000, 3, 5)
+    ask(play, 1000, 3125, 5)
+    play.wait(3125, *LOST)
+    assert server.status is INACTIVE
+    server, play = a_server(INACTIVE, "SCADA1-panel", neighbours=("SCADA1-panel",))
+    ask(play, 100, 3125, 3)
+    play.wait(3125, *LOST, ACTIVATED)
+    assert server.is_active
+
+
+@pytest.mark.xfail(strict=True, reason="a loss by a close counts like one in silence")
+def test_a_partner_that_closed_was_heard_so_nobody_is_cut_off() -> None:
+    """A client whose page rests asks nothing for a while; the partner's process ends meanwhile."""
+    server, play = a_server(INACTIVE, "HMI1")
+    ask(play, 100, 500, 3)
+    play(3000, Closed(2), "note partner-lost Report2", ACTIVATED)
+    assert server.is_active
+
+
+def test_a_client_that_fell_silent_long_before_the_partner_did_says_nothing_of_now() -> None:
+    """Its computer was switched off in the evening; the partner is lost in the night."""
+    server, play = a_server(INACTIVE, "HMI1")
+    ask(play, 100, 500, 3)
+    play.wait(3_600_000)
+    play.attends.discard(2)
+    play.wait(3_602_125, *LOST, ACTIVATED)
+    assert server.is_active
+
+
+@pytest.mark.xfail(strict=True, reason="whoever asks more rarely than twice in SendTimeout counts as silent")
+def test_a_client_whose_page_scan_is_longer_than_half_of_send_timeout_is_not_silent() -> None:
+    server, play = a_server(INACTIVE, "HMI1")
+    ask(play, 100, 3125, 3, period_ms=1800)
+    play.wait(3125, *LOST, ACTIVATED)
+    assert server.is_active
+
+
+# --- back again ---
+
+
+@BOTH
+def test_a_server_that_was_cut_off_starts_anew_when_it_hears_a_client_again(status: PairStatus) -> None:
+    server, play = cut_off(status)
+    play(4000, play.says(3, Poll(9, 0)), "close 3", "open 4 Report2/A")
+    assert server.status is STARTING
+    play(4001, ConnectFailed(4), "note partner-lost Report2", ACTIVATED)
+    assert server.is_active
+
+
+@pytest.mark.xfail(strict=True, reason="a new client's greeting is not heard, its first question is")
+def test_a_client_that_finds_a_server_that_was_cut_off_is_not_thrown_out_with_its_first_question() -> None:
+    server, play = cut_off(INACTIVE)
+    play.attends.add(7)
+    play(4000, Accepted(7))
+    play(4001, play.says(7, Hello("HMI1")), "close 3", "open 4 Report2/A")
+    play(4002, ConnectFailed(4), "note partner-lost Report2", ACTIVATED, "7: Welcome Report1 ")
+    play(4003, play.says(7, Poll(1, 0)))
+    assert server.is_active
+
+
+def test_a_server_that_was_cut_off_hears_of_its_partner_again() -> None:
+    server, play = cut_off(ACTIVE)
+    play.wait(8125, "open 4 Report2/A")
+    partner_opens(play, 8126, session=4)
+    play(8127, play.says(4, says(ACTIVE)))
+    assert server.status is INACTIVE
+
+
+def test_of_two_that_were_cut_off_the_first_is_active_again() -> None:
+    server, play = cut_off(ACTIVE)
+    play.wait(8125, "open 4 Report2/A")
+    partner_opens(play, 8126, session=4)
+    play(8127, play.says(4, says(INACTIVE)), ACTIVATED)
+    assert server.is_active
+
+
+@pytest.mark.xfail(strict=True, reason="a refusal is not heard")
+def test_a_server_that_is_refused_by_its_partners_computer_is_not_cut_off_any_more() -> None:
+    """The network is back, and the partner's process is gone: nobody else will ever be active."""
+    server, play = cut_off(ACTIVE)
+    play.wait(8125, "open 4 Report2/A")
+    play(8126, ConnectFailed(4), ACTIVATED)
+    assert server.is_active
