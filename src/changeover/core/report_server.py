@@ -254,8 +254,8 @@ class ReportServer(TaskServer):
     def _learn(self, record: RunRecord) -> None:
         identity = (record.report, record.scheduled_utc)
         run = self._runs.get(identity)
-        if run is None or (_rank(run.event) < len(_RANK) and _rank(record.event) >= _rank(run.event)):
-            self._runs[identity] = _Run(record.event, record.origin, record.number, record.detail)
+        if run is None or _outranks(record, run.record):
+            self._runs[identity] = _Run(record.event, record)
         if record.event is RunEvent.PREPARED and record.origin == self.origin:
             self._prepared[identity] = None
         seen = self._looked_until.get(record.report, 0)

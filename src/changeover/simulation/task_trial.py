@@ -73,7 +73,7 @@ class TaskWatch:
         ways = len(plant.task_ways(self._client.computer, self._function))
         return Pace(
             settling=start + 2 * scan + (0 if is_first else timing.watch),
-            phase=timing.watch + scan,
+            phase=scan,
             detection=(ways + 1) * (timing.send_timeout + timing.watch) + 4 * scan,
             tied=(timing.watch,),
             back=timing.watch + start,
