@@ -11,14 +11,17 @@ import sys
 from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
 from itertools import count
+from random import Random
 from typing import Any, NamedTuple
 
-from changeover.core.deadlines import Deadlines
+from changeover.core.alarm_server import AlarmServer
+from changeover.core.deadlines import Deadlines, TimerName
 from changeover.core.device_channel import DeviceChannel
 from changeover.core.io_client import IoClient
 from changeover.core.io_server import IoServer
 from changeover.core.link import Link
 from changeover.core.machine import (
+    Accepted,
     Closed,
     Connected,
     ConnectFailed,
@@ -27,11 +30,19 @@ from changeover.core.machine import (
     DeviceConnected,
     Frame,
     FrameArrived,
+    Start,
 )
-from changeover.core.messages import Probe, Welcome
+from changeover.core.messages import Hello, Message, Probe, Welcome
+from changeover.core.pair import MOVES, Belief, Move
+from changeover.core.report_records import RunEvent, RunRecord
+from changeover.core.report_server import KeptRuns, ReportServer
+from changeover.core.server_search import SearchState, ServerSearch
+from changeover.core.task_client import TaskClient
+from changeover.core.task_messages import Batch, PairState, PairStatus
+from changeover.core.trend_server import TrendServer
 from changeover.model.device import DriverTiming
 from changeover.model.moment import SECOND, Instant
-from changeover.model.plant import Way
+from changeover.model.plant import Timing, Way
 
 TITLE = "# States of the machines"
 PROSE = """\
@@ -41,12 +52,25 @@ in every situation; where nothing is drawn, the state stays. What each machine i
 this, is told at the head of its module."""
 
 
+OF = " @ "
+"""Parts what a diagram calls an act from whose it is: `timer watch @ S1/L`."""
+
+SEARCH = """\
+Played over one way to each of two servers, of which the first has the better Priority. There is one try at
+a time while nobody serves; while the worse server serves, the better one is tried beside: the state stays."""
+SERVER = """\
+Played with a server that stands second in the configuration and has the older archive. The table below says
+what it does by its own status and by what it believes of its partner; where two moves stand, the server that
+is preferred makes the first, its partner the second."""
+STIMULI = "Who takes a stimulus:"
+
+
 class Play:
     """One machine in one situation.
 
     Attributes:
         part: The machine.
-        acts: Everything that can be done to it, by what the diagram calls it.
+        acts: Everything that can be done to it, by what the diagram calls it (up to `OF`).
         situation: All that its behaviour depends on here, the state first.
     """
 
@@ -61,23 +85,32 @@ class Play:
         """Let a stimulus be tried."""
         self.acts[label] = lambda: self.part.handle(make(), self.now)
 
+    @property
+    def state(self) -> Enum:
+        """The state that the diagram shows."""
+        return self.part.state
+
     def situation(self) -> Hashable:
         """Where it stands."""
-        timers = tuple(name for name in self.timers())
-        return (self.part.state, timers, self._situation(self.part))
+        return (self.state, tuple(self.timers()), self._situation(self.part))
 
     def timers(self) -> Iterator[str]:
-        """The timers that are armed, the next one first."""
-        yield from sorted(purpose for purpose, _ in self._deadlines._live)
+        """The timers that are armed, as acts."""
+        for purpose, owner in sorted(self._deadlines._live, key=str):
+            yield f"timer {purpose}{OF}{owner}"
 
-    def run_timer(self, purpose: str) -> None:
+    def run_timer(self, act: str) -> None:
         """Let a timer fire at its deadline, whatever others are due before."""
-        name = next(name for name in self._deadlines._live if name[0] == purpose)
+        name = next(n for n in self._deadlines._live if f"timer {n[0]}{OF}{n[1]}" == act)
         at = self._deadlines.get(name)
         assert at is not None
         self._deadlines.clear(name)
         self.now = max(self.now, at)
-        self.part.handle_timer(purpose, at, self.now)
+        self.fire(name, at)
+
+    def fire(self, name: TimerName, at: Instant) -> None:
+        """Tell the machine of a timer."""
+        self.part.handle_timer(name[0], at, self.now)
 
 
 class Arrow(NamedTuple):
@@ -128,6 +161,135 @@ def a_channel() -> Play:
     return play
 
 
+class SearchPlay(Play):
+    """A search in one situation: its timers belong to ways."""
+
+    def fire(self, name: TimerName, at: Instant) -> None:
+        """Tell the search whose timer it is."""
+        self.part.handle_timer(*name, at, self.now)
+
+
+def a_search() -> Play:
+    """A search that has started; the first of its two servers is the better one."""
+    numbers, deadlines = count(1), Deadlines()
+    ways = (Way("S1", "L"), Way("S2", "L"))
+    search = ServerSearch(
+        ways,
+        {"S1": 1, "S2": 2},
+        "HMI1",
+        2 * SECOND,
+        SECOND,
+        deadlines,
+        lambda: next(numbers),
+        Random(1),
+    )
+    search.start(0)
+    play = SearchPlay(search, deadlines, _search_situation)
+    for way, link in search.links.items():
+        session = lambda link=link: link.session_id  # noqa: E731
+        play.feed(f"Connected{OF}{way}", lambda s=session: Connected(s()))
+        play.feed(f"ConnectFailed{OF}{way}", lambda s=session: ConnectFailed(s()))
+        play.feed(f"Closed{OF}{way}", lambda s=session: Closed(s()))
+        welcome = Frame(1, 1, Welcome("S", ()))
+        play.feed(f"FrameArrived (Welcome){OF}{way}", lambda s=session, f=welcome: FrameArrived(s(), f))
+        play.acts[f"question{OF}{way}"] = lambda link=link: (
+            link.send(Probe(), play.now) if link.is_open and not link.awaits_acknowledgement else None
+        )
+        play.acts[f"first answer{OF}{way}"] = lambda way=way: search.answered(way, play.now)
+    return play
+
+
+def _search_situation(search: Any) -> Hashable:
+    links = tuple((link.state, link.awaits_acknowledgement) for link in search.links.values())
+    return (search.current, search.tried, search._is_first_round, links)
+
+
+class ServerPlay(Play):
+    """A task server in one situation; what it is told takes no time, and it never sleeps by itself."""
+
+    @property
+    def state(self) -> Enum:
+        """Its status."""
+        return self.part.status
+
+    def timers(self) -> Iterator[str]:
+        """Only StartTimeout: what the others do is told as an act."""
+        return (act for act in super().timers() if act.startswith("timer start"))
+
+    def fire(self, name: TimerName, at: Instant) -> None:
+        """Let the time pass without a sleep, and without a partner that falls silent meanwhile."""
+        self.part._sleep.slept(self.now)
+        tuple(self.part._on_timer(*name, at, self.now))
+        tuple(self.part._settle(self.now))
+
+    def hear(self, session: int, message: Message) -> None:
+        """A frame of a session, which acknowledges everything."""
+        self.part.handle(FrameArrived(session, Frame(1, 10**9, message)), self.now)
+
+
+CLIENT = 1
+
+
+def a_server() -> Play:
+    """A task server that has just started and has a partner; it stands second, with the older archive."""
+    timing = Timing(send_timeout=2 * SECOND, client_retry=3600 * SECOND)
+    way = Way("S2", "L")
+    nothing = frozenset[str]()
+    server = ReportServer(
+        "S1", "S2", (way,), False, nothing, timing, Random(1), (), _NoCalendar(), KeptRuns("S1")
+    )
+    server.handle(Start(), 0)
+    link = server._pair.links[way]
+    record = RunRecord("S2", 1, 1, "report", 0, RunEvent.FINISHED)
+    play = ServerPlay(server, server._deadlines, _server_situation)
+    play.feed("partner refuses", lambda: ConnectFailed(link.session_id))
+    play.feed("partner connected", lambda: Connected(link.session_id))
+    play.acts["partner found"] = lambda: play.hear(link.session_id, Welcome("S2", ()))
+    for status in PairStatus:
+        told = PairState(status, 1, (("S2", 1),), False)
+        play.acts[f"partner {status.name.lower()}"] = lambda told=told: (
+            play.hear(link.session_id, told) if link.is_open else None
+        )
+    play.acts["fetched"] = lambda: (
+        play.hear(link.session_id, Batch(True, runs=(record,))) if server._fetched and link.is_open else None
+    )
+    play.feed("partner lost", lambda: Closed(link.session_id))
+    play.acts["client asks"] = lambda: _client_asks(play)
+    play.acts["partner and clients lost"] = lambda: _everybody_lost(play, link.session_id)
+    play.acts["slept"] = lambda: _sleep(play)
+    return play
+
+
+class _NoCalendar:
+    def runs_between(self, *_: object) -> tuple[int, ...]:
+        return ()
+
+
+def _client_asks(play: ServerPlay) -> None:
+    if play.part._peers.get(CLIENT) is None:
+        play.part.handle(Accepted(CLIENT), play.now)
+        play.hear(CLIENT, Hello("HMI1"))
+    else:
+        play.hear(CLIENT, Probe())
+
+
+def _everybody_lost(play: ServerPlay, partner: int) -> None:
+    for peer in play.part._peers:
+        peer.heard_at = play.now - play.part._timing.send_timeout
+    play.part.handle(Closed(partner), play.now)
+
+
+def _sleep(play: ServerPlay) -> None:
+    play.now += 2 * SECOND
+    play.part.handle_timeout(play.now)
+
+
+def _server_situation(server: Any) -> Hashable:
+    link = next(iter(server._pair.links.values()))
+    asked = server._peers.get(CLIENT) is not None
+    return (server._pair.belief, link.state, server._fetched, server._numbers(), asked)
+
+
 def arrows(start: Callable[[], Play]) -> list[Arrow]:
     """Every change of state that can be seen, found by playing everything in every situation."""
     seen: set[Hashable] = set()
@@ -136,11 +298,11 @@ def arrows(start: Callable[[], Play]) -> list[Arrow]:
     while paths:
         path = paths.pop(0)
         play = _replay(start, path)
-        for label in (*play.acts, *(f"timer {purpose}" for purpose in play.timers())):
+        for label in (*play.acts, *play.timers()):
             after = _replay(start, (*path, label))
-            source, target = play.part.state, after.part.state
+            source, target = play.state, after.state
             if source is not target:
-                found[Arrow(source.value, target.value, label)] = None
+                found[Arrow(_word(source), _word(target), label.partition(OF)[0])] = None
             if after.situation() not in seen:
                 seen.add(after.situation())
                 paths.append((*path, label))
@@ -151,7 +313,7 @@ def _replay(start: Callable[[], Play], path: tuple[str, ...]) -> Play:
     play = start()
     for label in path:
         if label.startswith("timer "):
-            play.run_timer(label.removeprefix("timer "))
+            play.run_timer(label)
         else:
             play.acts[label]()
     return play
@@ -160,11 +322,11 @@ def _replay(start: Callable[[], Play], path: tuple[str, ...]) -> Play:
 def diagram(start: Callable[[], Play], states: type[Enum]) -> list[str]:
     """A Mermaid state diagram."""
     found = arrows(start)
-    order = [state.value for state in states]
+    order = [_word(state) for state in states]
     labels: dict[tuple[str, str], list[str]] = {}
     for arrow in sorted(found, key=lambda a: (order.index(a.source), order.index(a.target), a.label)):
         labels.setdefault((arrow.source, arrow.target), []).append(arrow.label)
-    first = start().part.state.value
+    first = _word(start().state)
     return [
         "```mermaid",
         "stateDiagram-v2",
@@ -172,6 +334,10 @@ def diagram(start: Callable[[], Play], states: type[Enum]) -> list[str]:
         *(f"    {source} --> {target}: {', '.join(words)}" for (source, target), words in labels.items()),
         "```",
     ]
+
+
+def _word(state: Enum) -> str:
+    return state.value if isinstance(state.value, str) else state.name.lower()
 
 
 def state_table(machine: Any) -> list[str]:
@@ -211,12 +377,32 @@ def page() -> str:
     ):
         states = type(next(iter(machine.TABLE))[0])
         parts += [[f"## {title}"], diagram(start, states), state_table(machine)]
+    parts += [["## A client's search for its alarm, trend or report server (`core.server_search`)"]]
+    parts += [SEARCH.splitlines(), diagram(a_search, SearchState)]
+    parts += [["## An alarm, trend or report server (`core.task_server`)"]]
+    parts += [SERVER.splitlines(), diagram(a_server, PairStatus), moves_table()]
     for title, whole in (
         ("An I/O server (`core.io_server`)", IoServer),
-        ("A client (`core.io_client`)", IoClient),
+        ("A client's I/O data (`core.io_client`)", IoClient),
+        ("A client's alarms, trends or reports (`core.task_client`)", TaskClient),
+        ("An alarm server (`core.alarm_server`)", AlarmServer),
+        ("A trend server (`core.trend_server`)", TrendServer),
+        ("A report server (`core.report_server`)", ReportServer),
     ):
-        parts += [[f"## {title}"], ["No states of its own; who takes a stimulus:"], stimulus_table(whole)]
+        parts += [[f"## {title}"], [STIMULI], stimulus_table(whole)]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def moves_table() -> list[str]:
+    """What follows for a server from its own status and what it believes of its partner."""
+    rows = [
+        [status.name.lower(), *(_moves(*MOVES[status, belief]) for belief in Belief)] for status in PairStatus
+    ]
+    return _table(["own", *(f"partner {belief.value}" for belief in Belief)], rows)
+
+
+def _moves(first: Move, second: Move) -> str:
+    return first.value if first is second else f"{first.value}, {second.value}"
 
 
 if __name__ == "__main__":

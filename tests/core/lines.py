@@ -155,7 +155,7 @@ def _run(record: RunRecord) -> str:
 
 def _journal_line(record: JournalRecord) -> str:
     who = f" by {record.who}" if record.who else ""
-    return f"{record.origin}#{record.number} {record.tag} {record.event.name} {record.utc}{who}"
+    return f"{record.origin}#{record.number} {record.tag} {record.event.name}@{_seconds(record.utc)}{who}"
 
 
 def _spans(covered: Iterable[Covered]) -> str:
@@ -163,8 +163,8 @@ def _spans(covered: Iterable[Covered]) -> str:
 
 
 def _kept_alarms(effect: KeepAlarms) -> str:
-    states = "".join(f" {s.tag}={s.words}" for s in effect.states)
-    return "keep" + states + "".join(f" {_journal_line(r)};" for r in effect.records)
+    states = (f"{state.tag}={state.words}" for state in effect.states)
+    return "keep " + "; ".join((*states, *map(_journal_line, effect.records)))
 
 
 _TASK_STEPS: dict[type, Callable[..., str]] = {
@@ -176,9 +176,9 @@ _TASK_STEPS: dict[type, Callable[..., str]] = {
     KeepBatch: lambda e: f"keep batch {e.token}{_spans(e.covered)}",
     MergeSamples: lambda e: f"merge {e.token} {len(e.samples)} samples{_spans(e.covered)}",
     KeepRuns: lambda e: "keep " + "; ".join(map(_run, e.records)),
-    RunReport: lambda e: f"run {e.token} {e.report}@{_seconds(e.scheduled_utc)}",
-    PublishRun: lambda e: f"publish {e.token}",
-    DropRun: lambda e: f"drop {e.token}",
+    RunReport: lambda e: f"run {e.report}@{_seconds(e.scheduled_utc)}",
+    PublishRun: lambda e: f"publish {e.report}@{_seconds(e.scheduled_utc)}",
+    DropRun: lambda e: f"drop {e.report}@{_seconds(e.scheduled_utc)}",
     # Outcomes of a search and of a pair's links, told to their owners.
     Opened: lambda e: f"opened {e.way}",
     ServerLost: lambda e: f"lost {e.way} {'silent' if e.silent else 'closed'}",

@@ -94,8 +94,10 @@ def test_an_action_is_told_once_per_alarm_whoever_wrote_it() -> None:
 
 
 def test_the_end_of_a_shelving_that_both_logged_is_told_once() -> None:
-    merged = merge([*log("One", (100, UNSHELVED)), *log("Two", (100, UNSHELVED))], 0)
-    assert told(merged) == ["100 One UNSHELVED"]
+    ours = log("One", (100, ACTIVE), (101, UNSHELVED))
+    theirs = log("Two", (101, UNSHELVED), (102, ACTIVE))
+    merged = merge([*ours, *theirs], WINDOW)
+    assert (told(merged), merged.folded) == (["100 One ACTIVE", "101 One UNSHELVED"], 2)
 
 
 def test_a_third_origin_is_laid_beside_the_two() -> None:

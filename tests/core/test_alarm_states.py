@@ -209,6 +209,23 @@ def test_what_the_partner_told_already_is_no_news() -> None:
     assert states.apply_seen(seen(NORMAL, 33)) is None
 
 
+def test_what_the_partner_tells_once_more_is_no_new_occurrence() -> None:
+    states = one()
+    states.apply_seen(seen(HIGH, 10))
+    do(states, ACKNOWLEDGED, 11, "A")
+    state = states.get("A")
+    assert states.apply_record(JournalRecord("Two", 1, 13, "A", ACTIVE, HIGH, 81.0)) is None
+    assert states.get("A") == state
+
+
+def test_what_happens_after_the_partner_told_last_is_news() -> None:
+    states = one()
+    states.apply_record(JournalRecord("Two", 1, 10, "A", ACTIVE, HIGH))
+    change = states.apply_seen(seen(NORMAL, 11))
+    assert change is not None
+    assert (change.event, change.record.utc) == (RETURNED, 11)
+
+
 def test_a_late_sight_of_what_the_partner_saw_the_end_of_is_no_news() -> None:
     states = one()
     states.apply_record(JournalRecord("Two", 1, 10, "A", ACTIVE, HIGH))
@@ -370,6 +387,14 @@ def test_a_shelved_alarm_goes_on_but_is_not_listed_until_the_time_is_over() -> N
     assert states.expire(150) == ()
 
 
+def test_a_disabled_alarm_that_is_shelved_too_can_be_unshelved() -> None:
+    states = one()
+    do(states, SHELVED, 10, "A")
+    do(states, DISABLED, 20, "A")
+    (change,) = do(states, UNSHELVED, 30, "A")
+    assert (change.state.words, change.state.shelved_until_utc) == ("disabled", 0)
+
+
 def test_the_end_of_a_shelving_does_not_end_a_longer_one_that_came_late() -> None:
     states = one()
     do(states, SHELVED, 10, "A", until_utc=100)
@@ -483,7 +508,19 @@ def test_a_starting_server_takes_the_partners_state_unless_its_own_is_later() ->
     assert states.adopt(theirs) is None
     assert (states.get("A"), states.next_expiry()) == (theirs, 90)
     assert states.apply_record(JournalRecord("Two", 9, 40, "A", SHELVED, action="x", until_utc=99)) is None
-    assert states.apply_record(JournalRecord("Two", 10, 10, "A", ACTIVE, HIGH)) is None
+    assert states.apply_record(JournalRecord("Two", 10, 9, "A", ACTIVE, HIGH_HIGH)) is None
+
+
+def test_a_whole_state_takes_the_place_of_all_that_was_known() -> None:
+    states = one()
+    states.apply_seen(seen(HIGH, 10))
+    do(states, COMMENT, 20, "A", comment="ours")
+    states.adopt(AlarmState("A", NORMAL, False, 12, 30, comment="theirs", changed_utc=40))
+    state = states.apply_record(JournalRecord("Two", 1, 50, "A", ACKNOWLEDGED, action="x", who="Bob"))
+    assert state == AlarmState("A", NORMAL, True, 12, 30, 50, "Bob", comment="theirs", changed_utc=50)
+    change = states.apply_seen(seen(HIGH, 60))
+    assert change is not None
+    assert change.state.comment == ""
 
 
 # --- a pair agrees ---

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from changeover.core import machine, messages
+from changeover.core.alarm_server import AlarmServer
 from changeover.core.deadlines import Deadlines
 from changeover.core.device_channel import ChannelState, DeviceChannel
 from changeover.core.io_client import IoClient
@@ -18,16 +19,25 @@ from changeover.core.io_server import IoServer
 from changeover.core.link import Link, LinkState
 from changeover.core.machine import (
     Accepted,
+    ActOnAlarms,
+    AskServer,
+    BatchKept,
     Closed,
     Connected,
     ConnectFailed,
     DeviceAnswered,
     DeviceClosed,
     DeviceConnected,
+    DeviceUnknown,
     Frame,
     FrameArrived,
+    GiveUp,
+    Looked,
+    RunRendered,
     Start,
     Stimulus,
+    Values,
+    WallClock,
     WriteTag,
 )
 from changeover.core.messages import (
@@ -41,6 +51,20 @@ from changeover.core.messages import (
     WriteOutcome,
     WriteResult,
 )
+from changeover.core.report_server import ReportServer
+from changeover.core.task_client import TaskClient
+from changeover.core.task_messages import (
+    Batch,
+    Command,
+    CommandResult,
+    Found,
+    News,
+    PairState,
+    Poll,
+    TaskMessage,
+)
+from changeover.core.task_server import QUESTIONS, TaskServer
+from changeover.core.trend_server import TrendServer
 from changeover.model.device import DriverTiming
 from changeover.model.moment import SECOND, Instant
 from changeover.model.plant import Way
@@ -53,6 +77,13 @@ LINK_STIMULI = (Connected, ConnectFailed, FrameArrived, Closed)
 CHANNEL_STIMULI = (DeviceConnected, DeviceClosed, DeviceAnswered)
 SERVER_STIMULI = {Start, Accepted, FrameArrived, Closed, *CHANNEL_STIMULI}
 CLIENT_STIMULI = {Start, *LINK_STIMULI, WriteTag}
+TASK_CLIENT_STIMULI = {Start, *LINK_STIMULI, AskServer, ActOnAlarms, GiveUp}
+TASK_SERVER_STIMULI = {Start, Accepted, *LINK_STIMULI, Looked, WallClock}
+TASK_STIMULI = {
+    AlarmServer: TASK_SERVER_STIMULI | {Values, DeviceUnknown},
+    TrendServer: TASK_SERVER_STIMULI | {Values, DeviceUnknown, BatchKept},
+    ReportServer: TASK_SERVER_STIMULI | {RunRendered},
+}
 TO_A_CLIENT = (
     Answer(1, "IOServer1.PLC1@1"),
     Answer(1, "IOServer1.PLC1@1", "unit offline"),
@@ -152,13 +183,35 @@ def test_the_clients_table_covers_what_its_hosts_feed() -> None:
     assert set(IoClient.TABLE) == CLIENT_STIMULI
 
 
+def test_a_task_clients_table_covers_what_its_hosts_feed() -> None:
+    assert set(TaskClient.TABLE) == TASK_CLIENT_STIMULI
+
+
+@pytest.mark.parametrize("server", list(TASK_STIMULI), ids=lambda server: server.__name__)
+def test_a_task_servers_table_covers_what_its_hosts_feed(server: type[TaskServer]) -> None:
+    assert set(server.TABLE) == TASK_STIMULI[server]
+
+
 def test_every_stimulus_is_somebodys() -> None:
-    assert set(get_args(Stimulus)) == SERVER_STIMULI | CLIENT_STIMULI
+    taken = set().union(*TASK_STIMULI.values())
+    assert set(get_args(Stimulus)) == SERVER_STIMULI | CLIENT_STIMULI | TASK_CLIENT_STIMULI | taken
 
 
-def test_the_client_knows_every_message_and_the_server_every_other() -> None:
-    to_server = {messages.Hello, messages.Probe, messages.ReadRequest, messages.WriteRequest}
-    assert set(get_args(Message)) == set(IoClient.MESSAGES) | to_server
+def test_every_message_has_a_receiver() -> None:
+    to_io_server = {messages.Hello, messages.Probe, messages.ReadRequest, messages.WriteRequest}
+    to_task_server = {messages.Hello, messages.Probe, Poll, Command, PairState, *QUESTIONS}
+    to_partner = {messages.Welcome, PairState, Batch}
+    to_client = set(IoClient.MESSAGES) | set(TaskClient.MESSAGES)
+    assert set(get_args(Message)) == to_client | to_io_server | to_task_server | to_partner
+
+
+def test_a_client_and_its_task_server_speak_of_the_same() -> None:
+    answers = {messages.Welcome, News, Found, CommandResult}
+    assert set(TaskClient.MESSAGES) == answers
+    assert answers - {messages.Welcome} < set(get_args(TaskMessage))
+
+
+def test_the_client_knows_every_message_of_an_io_server() -> None:
     assert {type(message) for message in TO_A_CLIENT} == set(IoClient.MESSAGES)
 
 
@@ -231,8 +284,8 @@ def test_a_server_takes_any_stimulus_at_any_time(family: Family, seed: int) -> N
 # --- states ---
 
 
-def assignments_of_state(path: Path) -> list[tuple[str, str]]:
-    """(function, state) of every assignment to an attribute `state` in a module."""
+def assignments_of_state(path: Path, attribute: str = "state") -> list[tuple[str, str]]:
+    """(function, state) of every assignment to an attribute in a module."""
     found = []
     for function in ast.walk(ast.parse(path.read_text("utf-8"))):
         if not isinstance(function, ast.FunctionDef):
@@ -247,12 +300,12 @@ def assignments_of_state(path: Path) -> list[tuple[str, str]]:
             found += [
                 (function.name, ast.unparse(node.value) if node.value else "")
                 for target in targets
-                if isinstance(target, ast.Attribute) and target.attr == "state"
+                if isinstance(target, ast.Attribute) and target.attr == attribute
             ]
     return found
 
 
-MACHINES = ("link", "device_channel", "io_group", "session")
+MACHINES = ("link", "device_channel", "io_group", "session", "server_search")
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -268,3 +321,16 @@ def test_no_other_module_assigns_a_state() -> None:
     others = [path for path in CORE.glob("*.py") if path.stem not in MACHINES]
     assert others
     assert {path.stem: found for path in others if (found := assignments_of_state(path))} == {}
+
+
+def test_a_task_servers_status_is_assigned_in_its_transitions_and_nowhere_else() -> None:
+    """Ready is inactive: what is new is that the start is over."""
+    found = {path.stem: assignments_of_state(path, "status") for path in CORE.glob("*.py")}
+    assert {stem for stem, assignments in found.items() if assignments} == {"task_server"}
+    assert {function: state.rpartition(".")[2] for function, state in found["task_server"]} == {
+        "__init__": "STARTING",
+        "_become_starting": "STARTING",
+        "_become_ready": "INACTIVE",
+        "_become_active": "ACTIVE",
+        "_become_inactive": "INACTIVE",
+    }

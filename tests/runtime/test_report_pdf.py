@@ -133,7 +133,8 @@ def test_a_tool_works_at_a_low_priority_in_its_own_home(tools: Tools, scratch: P
     [
         ("print('what a mess'); sys.exit(3)", "wkhtmltopdf: ended with status 3: what a mess"),
         ("os.kill(os.getpid(), 11)", "wkhtmltopdf: ended with SIGSEGV"),
-        ("pass", "wkhtmltopdf: wrote no file"),
+        ("pass", "wkhtmltopdf: wrote no file; perhaps the page needs more than 1024 MiB of memory"),
+        ("x = bytearray(2**31)", "wkhtmltopdf: ended with status 1: MemoryError"),
         ("open(sys.argv[-1], 'w').write('%PDF-1.4 half')", "wkhtmltopdf: wrote no whole PDF"),
         ("open(sys.argv[-1], 'w').write('<html>%%EOF')", "wkhtmltopdf: wrote no whole PDF"),
         ("open(sys.argv[-1], 'w').truncate(2**30)", "wkhtmltopdf: wrote more than 64 MiB"),
@@ -186,7 +187,8 @@ def test_a_tool_is_ended_when_the_server_is_killed(tools: Tools, scratch: Path) 
             sys.executable,
             "-c",
             "import asyncio; from changeover.runtime.report_pdf import make_pdf; asyncio.run(make_pdf(b'x'))",
-        ]
+        ],
+        env={**os.environ, "TMPDIR": str(scratch)},
     )
     asyncio.run(until_started(tools, 1))
     server.kill()

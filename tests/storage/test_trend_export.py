@@ -24,7 +24,7 @@ from trend_scene import (
 
 from changeover.core.trend_records import GOOD, Covered
 from changeover.model.moment import SECOND
-from changeover.storage import trend_export
+from changeover.storage import trend_stretch
 from changeover.storage.trend_archive import Cursor, TrendArchive
 from changeover.storage.trend_days import DAY
 
@@ -118,8 +118,8 @@ def test_a_crowd_of_samples_is_given_in_several_stretches(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More samples lie close to each other than are read in one go, all of one instant too."""
-    monkeypatch.setattr(trend_export, "READ_AHEAD", 5)
-    monkeypatch.setattr(trend_export, "_ROWS_MAX", 10)
+    monkeypatch.setattr(trend_stretch, "READ_AHEAD", 5)
+    monkeypatch.setattr(trend_stretch, "PART_ROWS", 11)
     archive = opened(folder)
     rows = [(f"T{n:03}", FRIDAY + 12 * 3600 * SECOND, float(n), GOOD) for n in range(57)]
     rows += good("T000", FRIDAY + 12 * 3600 * SECOND + 1000, 1000, *range(57))
@@ -127,6 +127,10 @@ def test_a_crowd_of_samples_is_given_in_several_stretches(
     tags = [f"T{n:03}" for n in range(57)]
     for limit in (4, 7, 1000):
         assert everything(archive, tags, limit) == rows
+    compacted(archive, SUNDAY)
+    record(archive, good("T000", FRIDAY, SECOND, *range(20)))
+    for limit in (4, 7, 1000):
+        assert everything(archive, tags, limit) == good("T000", FRIDAY, SECOND, *range(20)) + rows
     archive.close()
 
 

@@ -61,7 +61,6 @@ class Acquaintances:
         for way, link in self.links.items():
             if server is None or way.server == server:
                 effects.extend(link.close(now))
-                self._deadlines.clear(("retry", way))
             elif link.state is LinkState.WAITING:
                 effects.extend(_effects(link.connect(now)))
         return tuple(effects)

@@ -51,8 +51,8 @@ from changeover.model.alarm import Alarm
 from changeover.model.moment import Duration, Instant
 from changeover.model.plant import Timing, Way
 
-RECORDS_PER_BATCH = 500
-STATES_PER_BATCH = 1000
+RECORDS_PER_BATCH = 1000
+STATES_PER_BATCH = 2000
 ACTIONS_KNOWN_MAX = 20_000
 """Identities of actions that are remembered."""
 
@@ -121,6 +121,7 @@ class AlarmServer(TaskServer):
         self._delivered: dict[str, tuple[int, Instant]] = {}
         self._unanswered: list[tuple[int, int, int]] = []
         self._states_after: str | None = ""
+        self._included: dict[str, int] | None = None
         self._utc = 0
         self._revision = 1
         self._news: dict[str, int] = {}
@@ -292,14 +293,22 @@ class AlarmServer(TaskServer):
         return self._saved
 
     def _lacking(self, partner: PairState) -> Fetch | None:
+        wants_states = self.status is PairStatus.STARTING and self._states_after is not None
+        if wants_states and self._included is None and self._has_all_of_ours(partner):
+            # Its states follow from all that we know, and more: no record that it has now need be replayed.
+            self._included = dict(partner.numbers)
+        if wants_states and self._included is not None:
+            return FetchStates(self._states_after or "", STATES_PER_BATCH)
         for origin, number in partner.numbers:
             kept = self._kept.get(origin, 0)
             if number > kept:
                 return FetchRecords(origin, kept, RECORDS_PER_BATCH)
-        # Journals first: each record gives its occurrence to the summary; then what no journal holds.
-        if self.status is PairStatus.STARTING and self._states_after is not None:
-            return FetchStates(self._states_after, STATES_PER_BATCH)
-        return None
+        return FetchStates(self._states_after or "", STATES_PER_BATCH) if wants_states else None
+
+    def _has_all_of_ours(self, partner: PairState) -> bool:
+        """Whether the partner has every record that is kept here."""
+        theirs = dict(partner.numbers)
+        return all(theirs.get(origin, 0) >= number for origin, number in self._kept.items())
 
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchStates):
@@ -307,11 +316,13 @@ class AlarmServer(TaskServer):
             adopted = [state for state in map(self.states.adopt, batch.states) if state is not None]
             yield from self._keep(adopted, (), now)
             return
-        states = []
+        included, states = self._included or {}, []
         for record in batch.journal:
-            self._forget_pending(record)
             if record.action:
                 self._know(record.action)
+            if record.number <= included.get(record.origin, 0):
+                continue
+            self._forget_pending(record)
             # A state that this server had seen by itself is kept now, together with the record that logs it.
             states.append(self.states.apply_record(record) or self.states.get(record.tag))
         yield from self._keep(states, batch.journal, now)
@@ -339,6 +350,7 @@ class AlarmServer(TaskServer):
 
     def _on_begin(self, now: Instant) -> Iterable[Effect]:
         self._states_after = ""
+        self._included = None
         return ()
 
     def _on_activated(self, now: Instant) -> Iterable[Effect]:

@@ -126,11 +126,11 @@ class Link:
         return self._on_retry(now)
 
     def close(self, now: Instant) -> tuple[Effect, ...]:
-        """Let go of the connection or the attempt; the owner hears nothing of it."""
-        if self.state is LinkState.WAITING:
-            return ()
+        """Let go of the connection or the attempt, and try no more; the owner hears nothing of it."""
+        was_waiting = self.state is LinkState.WAITING
         self._become_waiting(now)
-        return (CloseConnection(self._session_id),)
+        self._deadlines.clear(("retry", self.way))
+        return () if was_waiting else (CloseConnection(self._session_id),)
 
     def handle(
         self, stimulus: Connected | ConnectFailed | FrameArrived | Closed, now: Instant

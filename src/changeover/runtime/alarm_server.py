@@ -166,17 +166,16 @@ class AlarmServerHost(TaskServerHost):
         except StoreError as error:
             raise ArchiveError(str(error)) from error
         for record in effect.records:
-            self.trace.line(
-                "journal",
-                origin=record.origin,
-                number=record.number,
-                utc_at=record.utc,
-                tag=record.tag,
-                event=record.event.name,
-                condition=record.condition.value,
-                action=record.action,
-                kept_utc=time.time_ns(),
-            )
+            if record.origin == self._machine_of_alarms.origin:
+                self.trace.line(
+                    "journal",
+                    number=record.number,
+                    happened_utc=record.utc,
+                    tag=record.tag,
+                    event=record.event.name,
+                    condition=record.condition.value,
+                    action=record.action,
+                )
 
 
 def _variables(alarm: Alarm) -> tuple[str, ...]:

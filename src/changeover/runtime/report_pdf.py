@@ -1,8 +1,8 @@
 """PDF from a page, where a tool for it is installed.
 
 The tool is a child process in a session of its own, in a temporary folder that is also its home. It gets a
-time limit, and whatever ends the call ends it and everything that it started. The page is copied with a
-policy that lets it load nothing, neither from the network nor from this machine's files.
+time limit and a memory limit, and whatever ends the call ends it and everything that it started. The page is
+copied with a policy that lets it load nothing, neither from the network nor from this machine's files.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from changeover.runtime.report_process import end, ending, start_tool
 
 PDF_SECONDS_MAX = 60.0
+PDF_MEMORY_BYTES = 2**30
+"""Of each process of a tool. In a browser that is enough for some thousand rows of tables."""
 PDF_BYTES_MAX = 64 * 2**20
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOOKED_FOR = (*_CHROMIUM, "weasyprint", "wkhtmltopdf")
@@ -36,6 +38,8 @@ _CHROMIUM_OPTIONS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--no-pdf-header-footer",
+    # With tags a long table makes the file thirty times as large.
+    "--disable-pdf-tagging",
 )
 _POLICY = (
     '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
@@ -129,6 +133,7 @@ async def _run(folder: Path, command: tuple[str, ...], seconds_max: float) -> No
     # What it says goes to a file: its own children may hold a pipe open after it has ended.
     with (folder / "words").open("w+b") as words:
         process = await start_tool(
+            PDF_MEMORY_BYTES,
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=words,
@@ -152,7 +157,9 @@ def _read(path: Path) -> bytes:
     try:
         length = path.stat().st_size
     except FileNotFoundError:
-        raise PdfError("wrote no file") from None
+        # A browser whose page has no memory left ends as if all were well.
+        limits = f"{PDF_MEMORY_BYTES // 2**20} MiB"
+        raise PdfError(f"wrote no file; perhaps the page needs more than {limits} of memory") from None
     if length > PDF_BYTES_MAX:
         raise PdfError(f"wrote more than {PDF_BYTES_MAX // 2**20} MiB")
     pdf = path.read_bytes()

@@ -1,13 +1,14 @@
 """Child processes of a report: at a low priority, and ended with the server, or by it with all they started.
 
-As a program it starts another one that way: `python -m changeover.runtime.report_process PROGRAM ARGUMENT…`.
-The server's own process is large and has threads, so nothing of ours runs between its fork and the exec.
+As a program, with a number of bytes and a command, it starts that command with so much memory at most. The
+server's own process is large and has threads, so nothing of ours runs between its fork and the exec.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -26,6 +27,13 @@ def give_way() -> None:
     os.nice(NICENESS)
 
 
+def bound(kind: int, most: int) -> None:
+    """Lower a limit of this process, one of `resource.RLIMIT_…`, for itself and all that it starts."""
+    hard = resource.getrlimit(kind)[1]
+    lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (lowest, lowest))
+
+
 async def start_module(module: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
     """Start a module of this package in a session of its own.
 
@@ -42,9 +50,16 @@ async def start_module(module: str, *arguments: str, **options: Any) -> asyncio.
     return await asyncio.create_subprocess_exec(*command, start_new_session=True, **options)
 
 
-async def start_tool(*command: str, **options: Any) -> asyncio.subprocess.Process:
-    """Start any program, as `start_module` does."""
-    return await start_module("report_process", *command, **options)
+async def start_tool(memory_bytes: int, *command: str, **options: Any) -> asyncio.subprocess.Process:
+    """Start any program as `start_module` does.
+
+    Args:
+        memory_bytes: What it, and each process that it starts, may write to of its own. Its address space is
+            not bounded: browsers reserve far more of that than they use.
+        command: Program and arguments.
+        options: Of `asyncio.create_subprocess_exec`.
+    """
+    return await start_module("report_process", str(memory_bytes), *command, **options)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
@@ -69,4 +84,5 @@ def ending(status: int, words: str) -> str:
 
 if __name__ == "__main__":
     give_way()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    bound(resource.RLIMIT_DATA, int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])

@@ -22,7 +22,7 @@ import msgspec
 from changeover.runtime.report_csv import tables_as_csv
 from changeover.runtime.report_data import ReportDataError
 from changeover.runtime.report_page import PageError, TooLongError, render_page
-from changeover.runtime.report_process import give_way
+from changeover.runtime.report_process import bound, give_way
 from changeover.runtime.report_wire import (
     LENGTH_BYTES,
     REFUSED,
@@ -136,14 +136,9 @@ def _render(job: Job, channel: _Channel) -> Done | Failed:
 
 
 def _bound(limits: Limits) -> None:
-    for kind, most in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (lowest, lowest))
+    bound(resource.RLIMIT_AS, limits.memory_bytes)
+    bound(resource.RLIMIT_FSIZE, 0)
+    bound(resource.RLIMIT_CORE, 0)
     signal.signal(signal.SIGALRM, _on_alarm)
 
 
