@@ -117,6 +117,7 @@ class Node:
         raise SystemExit(f"{self.trace.name}: no line {kind} within {GIVE_UP_SECONDS:g} s")
 
     def stop(self) -> None:
+        """End it."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(10)
 

@@ -146,6 +146,17 @@ def test_what_holds_at_the_start_is_seen_and_what_does_not_is_known() -> None:
     assert scene.watch.known("D") is None
 
 
+def test_who_doubts_a_state_is_told_what_is_seen_now() -> None:
+    watch = AlarmWatch((analogue((H, 80)),))
+    assert watch.sight("A", UTC) is None
+    watch.handle_values([("V", 85.0)], UTC, 0)
+    watch.handle_values([("V", 86.0)], UTC, 0)
+    assert watch.sight("A", UTC + 5) == Seen("A", H, 86.0, UTC + 5)
+    watch.handle_values([("V", None)], UTC, 0)
+    assert watch.sight("A", UTC) is None
+    assert watch.sight("gone", UTC) is None
+
+
 def test_who_asks_is_told_of_normal_too_and_only_once() -> None:
     scene = Scene(digital("A"), digital("B", "W"))
     scene.watch.ask(["A", "gone"])

@@ -8,15 +8,17 @@ again; then the disks of each pair are audited.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, JournalRecord
+from changeover.core.intervals import Intervals
 from changeover.core.machine import ActOnAlarms, GiveUp
 from changeover.core.report_records import RunRecord
-from changeover.core.task_server import TaskServer
 from changeover.core.task_messages import PairStatus
-from changeover.core.trace import TraceKind, TraceLine
+from changeover.core.task_server import TaskServer
+from changeover.core.trace import TraceLine
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition
 from changeover.model.device import DriverTiming
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant, seconds
@@ -117,9 +119,7 @@ class TaskChaos:
         self.plant = random_plant(seed, self._rng)
         self.trace: list[TraceLine] = []
         self.script = Script(tuple(tag.name for tag in self.plant.tags), CHAOS, self._rng)
-        self.world = PlantWorld(
-            self.plant, self._rng, self.trace.append, with_tasks=True, truth=self.script
-        )
+        self.world = PlantWorld(self.plant, self._rng, self.trace.append, with_tasks=True, truth=self.script)
         self.history: list[str] = []
         self.was_cut = False
         self._commands = 0
@@ -158,10 +158,10 @@ class TaskChaos:
         rng, plant = self._rng, self.plant
         lans = [lan.name for lan in plant.lans if lan.name != "FIELD"]
         computers = ["SCADA1", "SCADA2"]
+        servers = [*self.world.tasks, *self.world.servers]
         choices = [
             *(Injection(Fault.SERVER_SILENT, computer) for computer in computers),
-            *(Injection(fault, name) for fault in (Fault.SERVER_CLOSED, Fault.SERVER_FROZEN)
-              for name in (*self.world.tasks, *self.world.servers)),
+            *(Injection(fault, name) for fault in (Fault.SERVER_CLOSED, Fault.SERVER_FROZEN) for name in servers),
             *(Injection(Fault.LAN_SILENT, lan) for lan in lans),
             Injection(Fault.PARTNER_CUT, "SCADA1+SCADA2"),
             Injection(Fault.DEVICE_SILENT, "PLC1"),
@@ -178,7 +178,8 @@ class TaskChaos:
         self.world.inject(injection)
 
     def _repair(self, injection: Injection) -> None:
-        self.history.append(f"{self.world.world.now / SECOND:.3f} repair {injection.fault.value} {injection.target}")
+        now = self.world.world.now / SECOND
+        self.history.append(f"{now:.3f} repair {injection.fault.value} {injection.target}")
         self.world.repair(injection)
 
     def _act(self) -> None:
@@ -283,7 +284,7 @@ class TaskChaos:
     def _is_event(self, tag: str) -> bool:
         return any(t.tag == tag and t.type is TrendType.EVENT for t in self.plant.trends)
 
-    def _covered(self, disk: TrendDisk) -> dict:
+    def _covered(self, disk: TrendDisk) -> dict[str, Intervals]:
         until = self.world.world.now + EPOCH_UTC - 6 * SECOND
         return {device: spans.clip(0, until) for device, spans in disk.covered.items()}
 
@@ -296,6 +297,6 @@ def _runs(disk: RunDisk) -> list[RunRecord]:
     return [record for log in disk.log.values() for record in log]
 
 
-def _differ(logs) -> Counts:
+def _differ(logs: Iterable[Iterable[object]]) -> Counts:
     first, second = (set(log) for log in logs)
     return Counts(len(first | second), len(first ^ second))

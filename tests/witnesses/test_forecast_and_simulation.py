@@ -1,4 +1,4 @@
-"""Two of the three witnesses: plain arithmetic and the machines on a virtual clock, every cell.
+"""Two of the three witnesses for I/O data: plain arithmetic and the machines on a virtual clock, every cell.
 
 In each cell all trials lie in the forecast's interval, the mean within 4 standard errors + 5 ms, and a
 Kolmogorov-Smirnov test at 0.1 % does not reject (`forecast.compare`).
@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from changeover.forecast.compare import compare
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.rules import forecast_plant
 from changeover.model.device import DriverTiming, OfflineRule
 from changeover.model.lan import Endpoint
-from changeover.model.moment import SECOND, milliseconds, seconds, to_seconds
+from changeover.model.moment import SECOND, milliseconds, seconds
 from changeover.model.plant import Plant, Timing
 from changeover.model.policy import Family
 from changeover.model.server import Client, Function
@@ -22,6 +21,7 @@ from changeover.scenario.measure import struck_unit
 from changeover.scenario.outage import measuring_client
 from changeover.simulation.trial import trials
 from plants import two_server_plant, version_of
+from witnesses.agreement import contradictions
 
 TRIALS = 400
 
@@ -59,28 +59,7 @@ DRIVERS = {
 
 def agree(plant: Plant, row: Forecast, count: int = TRIALS) -> list[str]:
     """What contradicts the forecast of one cell; empty when all three demands hold."""
-    measured = list(trials(plant, Injection(row.fault, row.target), count, seed=20))
-    contradictions = []
-    moved = sum(m.changeover is not None for m in measured)
-    if row.outcome is Outcome.LOST and moved:
-        contradictions.append(f"lost, but {moved} of {count} changed over")
-    if row.outcome is Outcome.UNAFFECTED and any(m.com and m.com.last for m in measured):
-        contradictions.append("unaffected, but #COM was shown")
-    spans = {
-        "detection": (row.detection, [m.detection for m in measured]),
-        "changeover, first tag": (row.changeover, [m.changeover and m.changeover.first for m in measured]),
-        "changeover, last tag": (row.changeover, [m.changeover and m.changeover.last for m in measured]),
-        "#COM": (row.com, [m.com and m.com.last for m in measured]),
-        "return": (row.return_, [m.return_ and m.return_.last for m in measured]),
-    }
-    for what, (forecast, found) in spans.items():
-        if forecast is None:
-            continue
-        seen = [to_seconds(span) for span in found if span is not None]
-        agreement = compare(forecast, seen)
-        if len(seen) < count or not agreement.holds:
-            contradictions.append(f"{what}: seen {len(seen)} of {count}; {agreement}")
-    return contradictions
+    return contradictions(row, list(trials(plant, Injection(row.fault, row.target), count, seed=20)))
 
 
 def clients(*where: tuple[str, int]) -> list[Client]:
@@ -144,7 +123,7 @@ ODD = {
 @pytest.mark.parametrize("shape", ODD)
 def test_odd_plants_agree(shape, family):
     plant = ODD[shape](version_of(family), timing=distinguishable(family), driver=DRIVERS["one attempt"])
-    contradictions = {}
+    wrong = {}
     for row in cells(plant):
         injection = Injection(row.fault, row.target)
         if measuring_client(plant, injection) is None:
@@ -155,8 +134,8 @@ def test_odd_plants_agree(shape, family):
             continue
         found = agree(plant, row, count=100)
         if found:
-            contradictions[row.fault.value, row.target] = found
-    assert contradictions == {}
+            wrong[row.fault.value, row.target] = found
+    assert wrong == {}
 
 
 def test_a_second_path_to_a_dead_device_is_asked_before_the_third_unit():

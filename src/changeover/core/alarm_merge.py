@@ -5,8 +5,9 @@ saw: the same transition twice, at slightly different times. The merged journal 
 records are one is decided alarm by alarm: the transitions of each server are laid side by side, each in its
 own order (no server sees an alarm return before it became active), and paired with their like (same event
 and condition, UTC within the window) so that as much nearness as possible comes together: the window less
-the distance of each pair. What then still repeats the state that another server's record has told just
-before is folded as well.
+the distance of each pair. What then still repeats the state that another server's record has told before is
+folded as well, however late: a server that was blind for a while tells what it sees when it sees again, and
+an alarm does not become active twice, or return twice, without the other in between.
 
 That is exact, whoever logged what, where two servers see a transition less than a window apart and
 transitions of one alarm are a window apart. It is exact too for an alarm that changes with every scan,
@@ -25,7 +26,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from changeover.core.alarm_records import JournalRecord
+from changeover.core.alarm_records import AlarmEvent, JournalRecord
 from changeover.model.moment import Duration
 
 _Pair: TypeAlias = tuple[int, int]
@@ -63,7 +64,15 @@ def merge(records: Iterable[JournalRecord], window: Duration) -> Merged:
         else:
             seen[record.tag, record.event.is_transition].append(record)
     done = [record for group in actions.values() for record in _merge_action(group)]
-    told = [record for group in seen.values() for record in _merge_seen(group, window)]
+    disabled: dict[str, list[int]] = defaultdict(list)
+    for (_, tag, event), group in actions.items():
+        if event is AlarmEvent.DISABLED:
+            disabled[tag].extend(record.utc for record in group)
+    told = [
+        record
+        for (tag, _), group in seen.items()
+        for record in _merge_seen(group, sorted(disabled[tag]), window)
+    ]
     folded = sum(map(len, seen.values())) - len(told)
     return Merged(tuple(sorted([*done, *told], key=_place)), folded)
 
@@ -87,8 +96,14 @@ def _merge_action(records: list[JournalRecord]) -> Iterator[JournalRecord]:
         yield min((told[place] for told in lists if place < len(told)), key=_place)
 
 
-def _merge_seen(records: list[JournalRecord], window: Duration) -> list[JournalRecord]:
-    """What servers saw of one alarm: of each transition the record of the first that saw it."""
+def _merge_seen(records: list[JournalRecord], disabled: list[int], window: Duration) -> list[JournalRecord]:
+    """What servers saw of one alarm: of each transition the record of the first that saw it.
+
+    Args:
+        records: Of the alarm, by place.
+        disabled: When it was disabled, which ends what it was in, ascending.
+        window: See `merge`.
+    """
     first, *others = _by_origin(records)
     groups = [[record] for record in first]
     for theirs in others:
@@ -99,15 +114,17 @@ def _merge_seen(records: list[JournalRecord], window: Duration) -> list[JournalR
         paired = set(twins.values())
         groups.extend([record] for j, record in enumerate(theirs) if j not in paired)
         groups.sort(key=lambda group: _place(group[0]))
-    return [group[0] for group in _without_repeats(groups, window)]
+    return [group[0] for group in _without_repeats(groups, disabled)]
 
 
-def _without_repeats(groups: list[list[JournalRecord]], window: Duration) -> list[list[JournalRecord]]:
-    """Fold what tells the state once more that another server has told just before."""
+def _without_repeats(groups: list[list[JournalRecord]], disabled: list[int]) -> list[list[JournalRecord]]:
+    """Fold what tells the state once more that another server has told before."""
     kept: list[list[JournalRecord]] = []
     for group in groups:
         record, before = group[0], kept[-1] if kept else []
-        repeats = before and _kind(before[0]) == _kind(record) and record.utc - before[0].utc <= window
+        repeats = before and _kind(before[0]) == _kind(record)
+        if repeats and bisect_right(disabled, record.utc) > bisect_right(disabled, before[0].utc):
+            repeats = False
         if repeats and not {r.origin for r in before} & {r.origin for r in group}:
             before.extend(group)
         else:

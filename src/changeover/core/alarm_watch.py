@@ -301,6 +301,21 @@ class AlarmWatch:
         watch = self._by_tag.get(tag)
         return watch.known if watch else None
 
+    def sight(self, tag: str, utc: int) -> Seen | None:
+        """What is seen of an alarm at this moment, for who doubts its state.
+
+        Args:
+            tag: The alarm.
+            utc: When its device delivered last.
+
+        Returns:
+            The condition that is known and the value of now; None while it is not known or the value is bad.
+        """
+        watch = self._by_tag.get(tag)
+        if watch is None or watch.known is None or watch.variable.value is None:
+            return None
+        return Seen(tag, watch.known, watch.variable.value, utc)
+
     def ask(self, tags: Iterable[str]) -> None:
         """Tell of these alarms when they become known, as NORMAL too: somebody believes that they are active.
 

@@ -416,6 +416,8 @@ class TaskServer(ABC):
         return self._pair.is_there and self._lacking(self._pair.partner) is not None
 
     def _judge_redundancy(self) -> Iterable[Effect]:
+        if self._is_redundant:
+            return
         partner = self._pair.partner
         is_redundant = (
             self.status is not PairStatus.STARTING
@@ -424,7 +426,7 @@ class TaskServer(ABC):
             and not partner.lacks
             and not self._lacks()
         )
-        if is_redundant and not self._is_redundant:
+        if is_redundant:
             # From here on, until the partner is lost: what is on its way between the two is no new loss.
             self._is_redundant = True
             yield Note(TraceKind.REDUNDANT, self.name)

@@ -6,10 +6,11 @@ periodic trend are taken from the first answer at or after each whole multiple o
 take samples of the same instants; samples of an event trend whenever the value, or the trigger, changes.
 
 Samples are collected and kept in batches; a span counts as recorded when the batch that holds its end is
-durable. With each new link, and every [Trend]GapFillTime while it stands, a server asks its partner for the
-partner's spans. What these have beyond its own is fetched slice by slice, each slice only after the one
-before is durable, and merged: a sample that is there already stays as it is. So it does not matter which of
-the two was away, how often, or in which order.
+durable. With each new link, once more a few seconds later (what was just then being recorded is durable by
+then), and every [Trend]GapFillTime while it stands, a server asks its partner for the partner's spans. What
+these have beyond its own is fetched slice by slice, each slice only after the one before is durable, and
+merged: a sample that is there already stays as it is. So it does not matter which of the two was away, how
+often, or in which order.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ from changeover.model.trend import Trend, TrendType
 BATCH_PERIOD: Duration = SECOND
 """How often what was collected is made durable."""
 SETTLED: Duration = 3 * SECOND
-"""What is younger may still be on its way to either disk: it is no gap yet."""
+"""What is younger than this, and than the last that was recorded here, is no gap yet: it may be on its way."""
+LOOKS = 2
+"""So often a server looks for gaps before it believes that there are none: at once, and after SETTLED."""
 START_TIMEOUT: Duration = 10 * SECOND
 """How long a server that starts waits to learn whether its partner is there."""
 
@@ -111,7 +114,9 @@ class TrendServer(TaskServer):
         self._batches: dict[int, tuple[Covered, ...]] = {}
         self._tokens_out = 0
         self._revision = 0
-        self._partner_covered: dict[str, Intervals] | None = None
+        self._looks = 0
+        self._looks_now = True
+        self._gaps: list[Covered] = []
         self._after: tuple[int, str] | None = None
         self._merging: int | None = None
         self._utc = 0
@@ -160,8 +165,9 @@ class TrendServer(TaskServer):
 
     def _on_own_timer(self, purpose: str, owner: object, at: Instant, now: Instant) -> Iterable[Effect]:
         if purpose == "gaps":
-            self._deadlines.set(("gaps", ""), next_tick(at, self._timing.trend_gap_fill, now))
-            self._partner_covered = None
+            if self._timing.trend_gap_fill:
+                self._deadlines.set(("gaps", ""), next_tick(at, self._timing.trend_gap_fill, now))
+            self._looks_now = True
             return
         assert purpose == "batch"
         self._deadlines.set(("batch", ""), next_tick(at, BATCH_PERIOD, now))
@@ -202,37 +208,57 @@ class TrendServer(TaskServer):
     def _needs_all_to_start(self) -> bool:
         return False
 
+    def _lacks(self) -> bool:
+        return super()._lacks() or (self._pair.is_there and self._looks < LOOKS)
+
     def _lacking(self, partner: PairState) -> Fetch | None:
-        if self._partner_covered is None:
+        if self._looks_now:
             return FetchCovered(0)
-        for device, theirs in self._partner_covered.items():
-            if device not in self._groups:
-                continue
-            gaps = (theirs - self.covered.get(device, Intervals(()))).clip(0, self._utc - SETTLED)
-            for start, end in gaps:
-                limit = self._timing.trend_samples_max
-                slice_ = max(SECOND, round(limit / max(self._rate[device], 1e-9) * SECOND))
-                return FetchSamples(device, start, min(end, start + slice_), self._after, limit)
-        return None
+        if not self._gaps:
+            return None
+        gap = self._gaps[0]
+        limit = self._timing.trend_samples_max
+        slice_ = max(SECOND, round(limit / max(self._rate[gap.device], 1e-9) * SECOND))
+        end = min(gap.end_utc, gap.start_utc + slice_)
+        return FetchSamples(gap.device, gap.start_utc, end, self._after, limit)
 
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchCovered):
-            theirs: dict[str, Intervals] = {}
-            for span in batch.covered:
-                spans = theirs.get(span.device, Intervals(()))
-                theirs[span.device] = spans.add(span.start_utc, span.end_utc)
-            self._partner_covered = theirs
+            self._look(batch.covered, now)
             return
         assert isinstance(fetch, FetchSamples) and batch.samples is not None
         self._after = None if batch.done else batch.after
-        covered = (Covered(fetch.device, fetch.start_utc, fetch.end_utc),) if batch.done else ()
+        covered: tuple[Covered, ...] = ()
+        if batch.done:
+            covered = (Covered(fetch.device, fetch.start_utc, fetch.end_utc),)
+            end = self._gaps[0].end_utc
+            self._gaps[:1] = [Covered(fetch.device, fetch.end_utc, end)] if fetch.end_utc < end else []
         self._merging = self._next_token()
         self._batches[self._merging] = covered
         yield MergeSamples(self._merging, batch.samples, covered)
 
+    def _look(self, theirs: Iterable[Covered], now: Instant) -> None:
+        """Note what the partner has recorded and this server has not."""
+        spans: dict[str, Intervals] = {}
+        for span in theirs:
+            held = spans.get(span.device, Intervals(()))
+            spans[span.device] = held.add(span.start_utc, span.end_utc)
+        self._gaps, self._after, self._looks_now = [], None, False
+        for device in self._groups:
+            own = self.covered.get(device, Intervals(()))
+            settled = max(self._utc - SETTLED, max((end for _, end in own), default=0))
+            gaps = (spans.get(device, Intervals(())) - own).clip(0, settled)
+            self._gaps.extend(Covered(device, start, end) for start, end in gaps)
+        self._looks += 1
+        if self._looks < LOOKS:
+            self._deadlines.set(("gaps", ""), now + SETTLED + BATCH_PERIOD)
+
     def _on_fetch_lost(self) -> None:
-        self._after = None
-        self._partner_covered = None
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        """The link is another one from now on: the partner may have changed."""
+        self._gaps, self._after, self._looks_now, self._looks = [], None, True, 0
 
     def _on_question(self, peer: TaskPeer, message: Fetch | Query, now: Instant) -> Iterable[Effect]:
         if not isinstance(message, FetchCovered):
@@ -247,12 +273,13 @@ class TrendServer(TaskServer):
         yield self._peers.tell(peer, Batch(done=True, covered=spans), now)
 
     def _on_partner_lost(self, now: Instant) -> Iterable[Effect]:
-        self._partner_covered = None
+        self._look_anew()
         return ()
 
     # --- transitions and clients ---
 
     def _on_begin(self, now: Instant) -> Iterable[Effect]:
+        self._look_anew()
         self._ended.clear()
         self._deadlines.set(("batch", ""), now + BATCH_PERIOD)
         if self._timing.trend_gap_fill:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -128,25 +129,24 @@ class Trial:
         clock.run(clock.now + round(self._rng.random() * max(pace.phase for pace in paces)))
         fault_at = clock.now
         world.inject(self._injection)
-        self._run_until(
-            lambda: all(watch.is_over(fault_at) for watch in watches), max(p.detection for p in paces)
-        )
+        self._wait([(partial(watch.is_over, fault_at), watch.pace.detection) for watch in watches])
         earliest = max(clock.now, fault_at + shortest_outage(self._plant, self._injection))
         tied = [period for pace in paces for period in pace.tied]
         clock.run(earliest + sum(round(self._rng.random() * period) for period in tied))
         repair_at = clock.now
         world.repair(self._injection)
-        self._run_until(
-            lambda: all(watch.is_back(fault_at, repair_at) for watch in watches), max(p.back for p in paces)
-        )
+        self._wait([(partial(watch.is_back, fault_at, repair_at), watch.pace.back) for watch in watches])
         return {function: watch.measured(fault_at, repair_at) for function, watch in self._watches.items()}
 
-    def _run_until(self, done: Callable[[], bool], limit: Duration) -> None:
+    def _wait(self, conditions: Sequence[tuple[Callable[[], bool], Duration]]) -> None:
+        """Run until each condition holds, or its own time is over."""
         clock = self._world.world
-        if not done():
-            self._awaits = done
-            clock.run(clock.now + limit)
-            self._awaits = lambda: False
+        waits = [(holds, clock.now + limit) for holds, limit in conditions]
+        while waits := [(holds, until) for holds, until in waits if clock.now < until and not holds()]:
+            open_ = [holds for holds, _ in waits]
+            self._awaits = lambda: all(holds() for holds in open_)  # noqa: B023
+            clock.run(min(until for _, until in waits))
+        self._awaits = lambda: False
 
     def _on_note(self, line: TraceLine) -> None:
         heard = [watch.hear(line) for watch in self._watches.values()]

@@ -69,6 +69,9 @@ class TrendWriter:
 
     def __init__(self, database: TrendDatabase) -> None:
         self._database = database
+        # A recorder's batches have the same tags each time; numbers that were written stay.
+        self._tags: tuple[str, ...] = ()
+        self._numbers = np.empty(0, np.int32)
 
     def write(self, samples: Samples, covered: Sequence[Covered]) -> dict[int, int]:
         """Write what is not there yet, or there with a worse quality, in one durable transaction.
@@ -84,25 +87,39 @@ class TrendWriter:
             TrendArchiveError: It was not written.
         """
         catalogue = self._database.catalogue
-        names = {name.lower(): name for name in samples.tags if name.lower() not in catalogue.ids}
-        new_ids = {name: len(catalogue.ids) + index for index, name in enumerate(names)}
-        ids = {**catalogue.ids, **new_ids} if new_ids else catalogue.ids
-        batches = _by_day(_columns(samples, ids))
+        numbers, new_names = self._numbered(samples.tags)
+        batches = _by_day(_columns(samples, numbers))
         coverage = dict(catalogue.coverage)
         for span in covered:
             coverage[span.device] = coverage.get(span.device, Intervals()).add(span.start_utc, span.end_utc)
         with self._database.transaction() as connection:
-            insert(
-                connection, "tags", ("id", "name"), [(new_ids[lower], name) for lower, name in names.items()]
-            )
+            insert(connection, "tags", ("id", "name"), list(new_names.items()))
             written = {day: self._write_day(connection, day, batch) for day, batch in batches}
             coverage_rows = self._write_coverage(connection, covered, coverage)
         written = {day: count for day, count in written.items() if count}
-        catalogue.ids = ids
-        catalogue.names.update({new_ids[lower]: name for lower, name in names.items()})
+        self._tags, self._numbers = samples.tags, numbers
+        catalogue.names.update(new_names)
+        catalogue.ids.update((name.lower(), number) for number, name in new_names.items())
         catalogue.coverage, catalogue.coverage_rows = coverage, coverage_rows
         catalogue.tables.update(written)
         return written
+
+    def _numbered(self, tags: tuple[str, ...]) -> tuple[npt.NDArray[np.int32], dict[int, str]]:
+        """The number of each tag, and the names of those that are new by the numbers they get."""
+        if tags == self._tags:
+            return self._numbers, {}
+        ids = self._database.catalogue.ids
+        new_ids: dict[str, int] = {}
+        new_names: dict[int, str] = {}
+        numbers = np.empty(len(tags), np.int32)
+        for position, name in enumerate(tags):
+            lower = name.lower()
+            number = ids.get(lower)
+            if number is None:
+                number = new_ids.setdefault(lower, len(ids) + len(new_ids))
+                new_names.setdefault(number, name)
+            numbers[position] = number
+        return numbers, new_names
 
     def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, batch: _Batch) -> int:
         catalogue = self._database.catalogue
@@ -139,7 +156,7 @@ class TrendWriter:
         return rows
 
 
-def _columns(samples: Samples, ids: Mapping[str, int]) -> _Batch:
+def _columns(samples: Samples, numbers: npt.NDArray[np.int32]) -> _Batch:
     """A batch as numpy columns, each (tag, utc) once, the better quality of two.
 
     Raises:
@@ -148,7 +165,7 @@ def _columns(samples: Samples, ids: Mapping[str, int]) -> _Batch:
     try:
         # Unsigned: a negative position is refused, not counted from the end.
         position = np.frombuffer(samples.positions, "<u4")
-        tag = np.array([ids[name.lower()] for name in samples.tags], np.int32)[position]
+        tag = numbers[position]
         utc = np.frombuffer(samples.utc, "<i8") // TICK
         batch = _Batch(
             tag, utc, np.frombuffer(samples.values, "<f8"), np.frombuffer(samples.qualities, np.uint8)

@@ -1,0 +1,23 @@
+"""A seeded sweep of alarm, trend and report servers: random faults, then heal, liveness and the audits.
+
+`CHANGEOVER_SWEEP` as in test_sweep.py. A failure shows what was done to the plant.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation.task_chaos import TaskChaos
+from simulation.test_sweep import seeds
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_nothing_is_lost_and_nothing_doubled(seed: int) -> None:
+    chaos = TaskChaos(seed)
+    chaos.run()
+    for audit, counts in chaos.audits().items():
+        if audit == "runs" and chaos.was_cut:
+            # Where the two could not see each other, both ran: counted, and no fault.
+            assert not counts.lost, (counts.names, chaos.history)
+        else:
+            assert counts.is_clean, (audit, counts, chaos.history)
