@@ -217,9 +217,7 @@ class SmallWorld:
         ways = (Way(partner, "A"),)
         kept = self.archives[name].kept()
         first, alone = name == SERVERS[0], frozenset[str]()
-        return ReportServer(
-            name, partner, ways, first, alone, TIMING, self.rng, (REPORT,), Periods(), kept
-        )
+        return ReportServer(name, partner, ways, first, alone, TIMING, self.rng, (REPORT,), Periods(), kept)
 
     def _client(self) -> TaskClient:
         ways = tuple(Way(name, "A") for name in SERVERS)

@@ -1,4 +1,4 @@
-"""Random faults on a plant whose pairs alarm, record and report, and the audits of what is left on their disks.
+"""Random faults on a plant whose pairs alarm, record and report, and audits of what is left on their disks.
 
 Phase 1: faults and repairs come and go, at times two at once, while alarms toggle, trends are recorded,
 reports fall due and operators act. Phase 2: all is repaired, and within a bound everything must be redundant
@@ -14,7 +14,7 @@ from random import Random
 
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, JournalRecord
 from changeover.core.intervals import Intervals
-from changeover.core.machine import ActOnAlarms, GiveUp
+from changeover.core.machine import ActOnAlarms, GiveUp, Present, ShowCom
 from changeover.core.report_records import RunRecord
 from changeover.core.task_messages import PairStatus
 from changeover.core.task_server import TaskServer
@@ -125,6 +125,19 @@ class TaskChaos:
         self._commands = 0
         self._actions: dict[int, AlarmAction] = {}
         self.redundant_after: Duration | None = None
+        self.stale: list[str] = []
+        self._shown: dict[str, int] = {}
+        self.world.clients["HMI1"].on_present = self._on_shown
+
+    def _on_shown(self, effect: Present | ShowCom, now: Instant) -> None:
+        """No value older than T + R + 0.2 s is shown as good, up to the instant at which it is replaced."""
+        shown = self._shown.pop(effect.device, None)
+        bound = self.plant.timing.request_timeout + self.plant.clients[0].page_scan + 200 * MILLISECOND
+        if shown is not None and now + EPOCH_UTC - shown > bound:
+            self.stale.append(f"{effect.device} at {now}: {(now + EPOCH_UTC - shown) / SECOND:.3f} s old")
+        if isinstance(effect, Present):
+            assert effect.data is not None
+            self._shown[effect.device] = effect.data.source_utc
 
     # --- what happens ---
 
@@ -161,7 +174,8 @@ class TaskChaos:
         servers = [*self.world.tasks, *self.world.servers]
         choices = [
             *(Injection(Fault.SERVER_SILENT, computer) for computer in computers),
-            *(Injection(fault, name) for fault in (Fault.SERVER_CLOSED, Fault.SERVER_FROZEN) for name in servers),
+            *(Injection(Fault.SERVER_CLOSED, server) for server in servers),
+            *(Injection(Fault.SERVER_FROZEN, server) for server in servers),
             *(Injection(Fault.LAN_SILENT, lan) for lan in lans),
             Injection(Fault.PARTNER_CUT, "SCADA1+SCADA2"),
             Injection(Fault.DEVICE_SILENT, "PLC1"),
@@ -253,6 +267,7 @@ class TaskChaos:
             "coverage": audit_coverage({name: self._covered(disk) for name, disk in trend.items()}),
             "runs": self._audit_runs(report),
             "journals differ": _differ(_journal(disk) for disk in alarm.values()),
+            "stale values": Counts(1, len(self.stale), names={"lost": tuple(self.stale[:3])}),
             "runs differ": _differ(_runs(disk) for disk in report.values()),
         }
 

@@ -87,7 +87,11 @@ class AlarmBook:
         return self._ranks.get(alarm.urgency) if alarm else None
 
     def rows(self, states: Iterable[AlarmState], wanted: AlarmFilter) -> list[AlarmRow]:
-        """The alarms that are wanted, the most urgent first: unacknowledged before acknowledged, then newest."""
+        """The alarms that are wanted, the most urgent first.
+
+        Of one priority unacknowledged before acknowledged, active before returned, the newest first. Alarms
+        that nobody need look at come last.
+        """
         found = []
         for state in states:
             alarm = self.find(state.tag)
@@ -98,8 +102,8 @@ class AlarmBook:
 
 def _order(row: AlarmRow) -> tuple[object, ...]:
     state = row.state
-    listed = state.is_active or not state.acknowledged
-    return row.urgency == 0, row.urgency, not listed, state.acknowledged, not state.is_active, -state.active_utc
+    listed = "active" in state.words or "returned" in state.words
+    return not listed, row.urgency == 0, row.urgency, state.acknowledged, not state.is_active, -state.active_utc
 
 
 def occurrence_fields(row: OccurrenceRow) -> dict[str, object]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
 from changeover.model.lan import Endpoint
+
+if TYPE_CHECKING:
+    from changeover.runtime.plc_waves import Square
 
 
 def _endpoints(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Endpoint, ...]:
@@ -19,6 +23,16 @@ def _endpoint(ctx: click.Context, param: click.Parameter, text: str) -> Endpoint
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise click.BadParameter(f"{text!r} is no address, write it like 127.20.0.101:5020", ctx, param)
     return Endpoint(host, int(port))
+
+
+def _squares(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Square, ...]:
+    """ADDRESS:HALF_PERIOD_S[:PHASE_S] texts of the command line; a usage error for any other text."""
+    from changeover.runtime.plc_waves import parse_square
+
+    try:
+        return tuple(parse_square(text) for text in texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command("plc")
@@ -48,7 +62,21 @@ def _endpoint(ctx: click.Context, param: click.Parameter, text: str) -> Endpoint
     show_default=True,
     help="The values move once in so many milliseconds.",
 )
-def command(addresses: tuple[Endpoint, ...], registers: int, seed: int, period_ms: int) -> None:
+@click.option(
+    "--square",
+    "squares",
+    callback=_squares,
+    metavar="ADDRESS:HALF_PERIOD_S[:PHASE_S]",
+    multiple=True,
+    help="Let a bit be off and on by the wall clock, half a period each; may be given several times.",
+)
+def command(
+    addresses: tuple[Endpoint, ...],
+    registers: int,
+    seed: int,
+    period_ms: int,
+    squares: tuple[Square, ...],
+) -> None:
     """Run simulated Modbus TCP PLCs until SIGTERM or SIGINT.
 
     Prints one line `listening HOST:PORT` per address when all of them listen.
@@ -59,6 +87,6 @@ def command(addresses: tuple[Endpoint, ...], registers: int, seed: int, period_m
         click.echo(f"listening {address}")
 
     try:
-        asyncio.run(plc.serve(addresses, plc.PlcSettings(registers, seed, period_ms), announce))
+        asyncio.run(plc.serve(addresses, plc.PlcSettings(registers, seed, period_ms, squares), announce))
     except plc.PlcError as fault:
         raise click.ClickException(str(fault)) from fault

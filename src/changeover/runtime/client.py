@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,12 +127,13 @@ class ClientHost(Host):
         self.active[effect.device] = effect.unit
         self.on_answered(effect.device, positions, effect.data.source_utc)
         self.on_shown(effect.device, positions.tolist())
-        if isinstance(self.trace, TraceFile) and len(positions):
+        if isinstance(self.trace, TraceFile) and self.trace.is_open:
             server, lan = effect.way.server, effect.way.lan
-            entries = []
+            answered: dict[str, Any] = {"device": effect.device, "source_utc": effect.data.source_utc}
+            entries = [("answered", answered)]
             for position in positions.tolist():
                 shown = image.at(position)
-                fields = {
+                fields: dict[str, Any] = {
                     "tag": image.names[position],
                     "value": shown.value if shown.quality.is_good else None,
                     "quality": shown.quality.name,

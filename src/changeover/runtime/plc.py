@@ -23,7 +23,8 @@ answered. Registers by number, holding (4xxxx) and input (3xxxx) alike:
 
 Coils (0xxxx) and discrete inputs (1xxxx): number n of 1 to 16 toggles every 2^(n-1) steps, those from 97 on
 with every step; coils 17 to 96 keep what was written, inputs 17 to 96 toggle with every step. What is
-written to a value that moves is accepted and lasts until the next step.
+written to a value that moves is accepted and lasts until the next step. Any bit may follow a square wave
+instead (`plc_waves`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
 from changeover.model.lan import Endpoint
+from changeover.runtime.plc_waves import Square
 
 REGISTERS_MIN = 100
 REGISTERS_MAX = 65536
@@ -72,11 +74,13 @@ class PlcSettings:
         registers: Size of each of the four tables, 100 to 65536.
         seed: Starts of the counting registers.
         period_ms: Values move once in so many milliseconds.
+        squares: Bits that follow a square wave, seen at the steps; the last of one place counts.
     """
 
     registers: int = 1000
     seed: int = 1
     period_ms: int = 100
+    squares: tuple[Square, ...] = ()
 
 
 class MovingValues:
@@ -100,6 +104,10 @@ class MovingValues:
     def step(self) -> int:
         """The current step."""
         return self._now_ns() // self._period_ns
+
+    def utc(self, step: int) -> int:
+        """When a step begins, UTC nanoseconds since 1970."""
+        return step * self._period_ns
 
     def registers(self, step: int) -> list[int]:
         """All registers at a step, 0 to 65535 each."""
@@ -148,6 +156,9 @@ class SimulatedPlc:
     def __init__(self, settings: PlcSettings, values: MovingValues) -> None:
         self._values = values
         self._steps: dict[tuple[bool, bool], int] = {}
+        self._squares: dict[tuple[bool, bool], list[Square]] = {}
+        for square in settings.squares:
+            self._squares.setdefault(_table(square.address.function), []).append(square)
         bits = [False] * (16 * ((settings.registers + 15) // 16))
         registers = [0] * settings.registers
         tables = (
@@ -240,7 +251,7 @@ class SimulatedPlc:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Called by pymodbus's store before each access: renews the table (`words`) once per step."""
-        is_bits, is_input = function in _BIT_FUNCTIONS, function in _INPUT_FUNCTIONS
+        is_bits, is_input = _table(function)
         step = self._values.step()
         if self._steps.get((is_bits, is_input)) == step:
             return None
@@ -252,7 +263,14 @@ class SimulatedPlc:
         else:
             words[: held.start] = moving[: held.start]
             words[held.stop : len(moving)] = moving[held.stop :]
+        for square in self._squares.get((is_bits, is_input), ()):
+            square.put(words, self._values.utc(step))
         return None
+
+
+def _table(function: int) -> tuple[bool, bool]:
+    """Which of the four tables a function code is about: whether it holds bits, and whether inputs."""
+    return function in _BIT_FUNCTIONS, function in _INPUT_FUNCTIONS
 
 
 async def serve(

@@ -7,15 +7,16 @@ says nothing of why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from changeover.core.alarm_merge import merge
 from changeover.core.alarm_records import JournalRecord
 from changeover.core.intervals import Intervals
 from changeover.core.report_records import RunEvent, RunRecord
 from changeover.model.alarm import Condition
-from changeover.model.moment import Duration
+from changeover.model.moment import Duration, Instant, to_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def audit_journal(
     truth: Iterable[TrueTransition],
     window: Duration,
     late: Duration,
+    optional: Iterable[TrueTransition] = (),
+    until_utc: int | None = None,
 ) -> Counts:
     """Whether the merged journal tells every transition of the truth exactly once.
 
@@ -80,6 +83,9 @@ def audit_journal(
         truth: Transitions that had to be seen, in order; from NORMAL at the beginning.
         window: Two servers may tell one transition so far apart (two scans).
         late: How long after it happened a transition may be seen at most.
+        optional: Transitions that may have been seen or not, because they were too short or are another
+            audit's affair; told twice they are doubled all the same.
+        until_utc: Records from this instant on are not counted as doubled: a later audit sees them.
     """
     merged = merge(records, window)
     told: dict[str, list[tuple[Condition, int]]] = {}
@@ -87,25 +93,33 @@ def audit_journal(
         if record.event.is_transition:
             condition = record.condition if record.event.name == "ACTIVE" else Condition.NORMAL
             told.setdefault(record.tag, []).append((condition, record.utc))
-    lost: list[str] = []
-    expected = 0
-    for transition in truth:
-        expected += 1
-        candidates = told.get(transition.tag, [])
-        match = next(
-            (
-                place
-                for place, (condition, utc) in enumerate(candidates)
-                if condition is transition.condition and transition.utc <= utc <= transition.utc + late
-            ),
-            None,
-        )
-        if match is None:
-            lost.append(f"{transition.tag} {transition.condition.value} at {transition.utc}")
-        else:
-            del candidates[match]
-    left = [f"{tag} {condition.value} at {utc}" for tag, rest in told.items() for condition, utc in rest]
-    return Counts(expected, len(lost), len(left), merged.folded, _examples(lost=lost, doubled=left))
+    truth = tuple(truth)
+    lost = [
+        f"{transition.tag} {transition.condition.value} at {transition.utc}"
+        for transition in truth
+        if not _take(told, transition, late)
+    ]
+    for transition in optional:
+        _take(told, transition, late)
+    left = [
+        f"{tag} {condition.value} at {utc}"
+        for tag, rest in told.items()
+        for condition, utc in rest
+        if until_utc is None or utc < until_utc
+    ]
+    return Counts(len(truth), len(lost), len(left), merged.folded, _examples(lost=lost, doubled=left))
+
+
+def _take(
+    told: Mapping[str, list[tuple[Condition, int]]], transition: TrueTransition, late: Duration
+) -> bool:
+    """Take the first record of a transition out of what is told; whether there was one."""
+    candidates = told.get(transition.tag, [])
+    for place, (condition, utc) in enumerate(candidates):
+        if condition is transition.condition and transition.utc <= utc <= transition.utc + late:
+            del candidates[place]
+            return True
+    return False
 
 
 def audit_actions(
@@ -182,6 +196,65 @@ def audit_coverage(held: Mapping[str, Mapping[str, Intervals]]) -> Counts:
             lost += gap.total
             names.extend(f"{device} on {server} {start}..{end}" for start, end in gap)
     return Counts(expected, lost, 0, 0, _examples(lost=names))
+
+
+def audit_alike(kept: Mapping[str, Iterable[Hashable]]) -> Counts:
+    """Whether both servers of a pair keep the same records.
+
+    Args:
+        kept: By server, what it keeps.
+    """
+    sets = {server: frozenset(records) for server, records in kept.items()}
+    everything = frozenset[Hashable]().union(*sets.values())
+    lost = [
+        f"{record}, not on {server}"
+        for server, records in sorted(sets.items())
+        for record in everything - records
+    ]
+    return Counts(len(everything) * len(sets), len(lost), 0, 0, _examples(lost=sorted(lost)))
+
+
+class Shown(NamedTuple):
+    """What a client shows of an I/O device changed, or was confirmed.
+
+    Attributes:
+        at: When.
+        device: The I/O device.
+        source_at: When the device delivered what is shown from now on; None for #COM.
+    """
+
+    at: Instant
+    device: str
+    source_at: Instant | None
+
+
+def audit_ages(shown: Iterable[Shown], oldest: Duration, end: Instant) -> Counts:
+    """Whether no value was shown as good for longer than it may be.
+
+    Args:
+        shown: Of one client, in order.
+        oldest: How long ago the device may have delivered what is shown as good.
+        end: Until when one looks.
+
+    Returns:
+        As many are expected as answers came; lost are those that were shown as good for too long.
+    """
+    showing: dict[str, Instant | None] = {}
+    expected = 0
+    old: list[str] = []
+
+    def judge(device: str, until: Instant) -> None:
+        source_at = showing.get(device)
+        if source_at is not None and until - source_at > oldest:
+            old.append(f"{device}: {to_seconds(until - source_at):.3f} s old")
+
+    for one in shown:
+        judge(one.device, one.at)
+        showing[one.device] = one.source_at
+        expected += one.source_at is not None
+    for device in showing:
+        judge(device, end)
+    return Counts(expected, len(old), 0, 0, _examples(lost=old))
 
 
 def _examples(**kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,181 @@
+"""Alarms on a terminal. Colours help, and nothing is said by them alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from changeover.cli.alarms_filters import category_words
+from changeover.cli.alarms_rows import AlarmBook, AlarmRow
+from changeover.cli.trend_times import shown
+from changeover.cli.watched import value_text
+from changeover.core.alarm_records import AlarmEvent, JournalRecord
+from changeover.model.quality import Quality
+from changeover.model.tag import Tag
+from changeover.protocol.queries import OccurrenceRow
+from changeover.runtime.tag_image import TagValue
+
+MEDIUM, WIDE = 100, 150
+"""Columns from which category, area and name, and from which value, operator and comment have room too."""
+_PIPED_COLUMNS = 200
+"""Where no terminal cuts lines off."""
+_COLOURS = ("red", "yellow", "cyan")
+"""Of the most urgent priority of a project, the next one, and the others; ISA-18.2 wants few."""
+_MARKS = {
+    "active unacknowledged": "▲",
+    "active acknowledged": "△",
+    "returned unacknowledged": "▽",
+    "shelved": "s",
+    "disabled": "d",
+}
+_EVENT_STYLES = {
+    AlarmEvent.ACTIVE: "bold",
+    AlarmEvent.RETURNED: "",
+    AlarmEvent.ACKNOWLEDGED: "green",
+    AlarmEvent.COMMENT: "cyan",
+}
+
+
+def make_console() -> Console:
+    """A console on standard output; as wide as it takes where that is no terminal."""
+    console = Console(highlight=False)
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        console.width = _PIPED_COLUMNS
+    return console
+
+
+def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width: int) -> Table:
+    """Alarms as they stand, one row each.
+
+    Args:
+        rows: In their order.
+        book: What the project says.
+        zone: Of the times.
+        width: Columns of the terminal.
+    """
+    table = _table("", "priority", "active since", "tag", "condition", "state")
+    if width >= MEDIUM:
+        _add_columns(table, "category", "area", "what")
+    if width >= WIDE:
+        _add_columns(table, "value", "acknowledged by", "comment")
+    for row in rows:
+        state, alarm = row.state, row.alarm
+        style = state_style(row, book)
+        cells: list[RenderableType] = [
+            Text(_MARKS.get(state.words, " "), style),
+            Text(str(row.urgency or "–"), style, justify="right"),
+            shown(state.active_utc, zone),
+            Text(state.tag, "bold" if "unacknowledged" in state.words else ""),
+            state.condition.value,
+            Text(_state_words(row, zone), style.replace("reverse", "")),
+        ]
+        if width >= MEDIUM:
+            cells += [category_words(alarm.category), str(alarm.area)] if alarm else ["", ""]
+            cells.append(": ".join(filter(None, (alarm.name, alarm.description))) if alarm else "")
+        if width >= WIDE:
+            by = clean(state.acknowledged_by)
+            cells += [_value(row.tag, state.value, state.active_utc), by, clean(state.comment)]
+        table.add_row(*cells)
+    return table
+
+
+def summary_table(rows: Iterable[OccurrenceRow], book: AlarmBook, zone: tzinfo) -> Table:
+    """Occurrences, one row each."""
+    table = _table("active", "tag", "priority", "condition", "returned", "acknowledged", "by", "comment")
+    for row in rows:
+        alarm = book.find(row.tag)
+        open_style = "" if row.acknowledged_utc else "bold"
+        table.add_row(
+            shown(row.active_utc, zone, 3),
+            Text(row.tag, open_style),
+            Text(str(alarm.urgency or "–") if alarm else "", _colour(book.rank(alarm)), justify="right"),
+            row.condition.value,
+            shown(row.returned_utc, zone, 3),
+            shown(row.acknowledged_utc, zone, 3),
+            clean(row.acknowledged_by),
+            clean(row.comment),
+        )
+    return table
+
+
+def journal_table(records: Iterable[JournalRecord], book: AlarmBook, zone: tzinfo) -> Table:
+    """Journal records, one row each."""
+    table = _table("time", "tag", "event", "condition", "value", "who", "where", "comment")
+    for record in records:
+        tag = book.value_tag(book.find(record.tag)) if record.event.is_transition else None
+        until = f"until {shown(record.until_utc, zone)}" if record.until_utc else ""
+        table.add_row(
+            shown(record.utc, zone, 3),
+            record.tag,
+            Text(record.event.name.lower(), _EVENT_STYLES.get(record.event, "yellow")),
+            record.condition.value,
+            _value(tag, record.value, record.utc),
+            clean(record.who),
+            clean(record.where),
+            " ".join(filter(None, (clean(record.comment), until))),
+        )
+    return table
+
+
+def state_style(row: AlarmRow, book: AlarmBook) -> str:
+    """By priority; reverse while nobody acknowledged an active alarm, dim where there is nothing to do."""
+    colour = _colour(book.rank(row.alarm))
+    match row.state.words:
+        case "active unacknowledged":
+            return f"bold reverse {colour}"
+        case "active acknowledged" | "returned unacknowledged":
+            return colour
+        case _:
+            return "dim"
+
+
+def counts(rows: Sequence[AlarmRow]) -> str:
+    """How many there are in each state, in words: `2 active unacknowledged, 1 disabled`."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.state.words] = found.get(row.state.words, 0) + 1
+    return ", ".join(f"{found[words]} {words}" for words in (*_MARKS, "normal") if words in found) or "none"
+
+
+def clean(text: str) -> str:
+    """A text of somebody else's without what would steer a terminal."""
+    return "".join(character if character.isprintable() else "·" for character in text)
+
+
+def _state_words(row: AlarmRow, zone: tzinfo) -> str:
+    until = row.state.shelved_until_utc
+    if row.state.words != "shelved":
+        return row.state.words
+    return f"shelved until {shown(until, zone)}"
+
+
+def _value(tag: Tag | None, value: float, utc: int) -> str:
+    if tag is None or not utc:
+        return ""
+    return f"{value_text(tag, TagValue(value, Quality.GOOD, utc, ''))} {tag.units}".rstrip()
+
+
+def _colour(rank: int | None) -> str:
+    return "" if rank is None else _COLOURS[min(rank, len(_COLOURS) - 1)]
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
+    _add_columns(table, *names)
+    return table
+
+
+def _add_columns(table: Table, *names: str) -> None:
+    for name in names:
+        table.add_column(
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name in ("priority", "area", "value") else "left",
+        )
