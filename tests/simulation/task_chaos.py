@@ -44,7 +44,10 @@ from plants import timing_for, two_server_plant
 CHAOS: Duration = 60 * SECOND
 DWELL_MIN: Duration = 16 * SECOND
 """How long an alarm stays as it is at least: it outlasts every outage and I/O changeover here."""
-OUTAGE_MAX: Duration = 6 * SECOND
+OUTAGE_MAX: Duration = 5 * SECOND
+"""After this an outage ends with the next step: two that follow one another are shorter than a dwell."""
+STEP_SECONDS_MAX = 2.5
+FAULTS_MAX = 2
 TAGS = 3
 
 
@@ -147,18 +150,20 @@ class TaskChaos:
         world.start()
         clock.run(3 * SECOND)
         self._began_utc = clock.now + EPOCH_UTC
-        active: list[Injection] = []
+        active: dict[Injection, Instant] = {}
         while clock.now < CHAOS:
-            clock.run(clock.now + round(rng.expovariate(1 / 4) * SECOND))
+            clock.run(clock.now + round(min(rng.expovariate(1 / 3), STEP_SECONDS_MAX) * SECOND))
             self._act()
-            if active and (len(active) == 2 or rng.random() < 0.6):
-                self._repair(active.pop(rng.randrange(len(active))))
-            elif self._is_quiet():
-                injection = self._draw(active)
+            over = [i for i, since in active.items() if clock.now - since >= OUTAGE_MAX]
+            if over or (active and rng.random() < 0.5):
+                injection = over[0] if over else rng.choice(tuple(active))
+                del active[injection]
+                self._repair(injection)
+            elif len(active) < FAULTS_MAX and self._is_quiet():
+                injection = self._draw(tuple(active))
                 if injection is not None:
-                    active.append(injection)
+                    active[injection] = clock.now
                     self._inject(injection)
-                    clock.run(clock.now + round(rng.random() * OUTAGE_MAX))
         for injection in active:
             self._repair(injection)
         self._heal()
@@ -167,7 +172,7 @@ class TaskChaos:
         """Whether no pair is still coming back: a second fault must find something that is redundant."""
         return all(machine.is_redundant for machine in self._machines()) or self._rng.random() < 0.1
 
-    def _draw(self, active: list[Injection]) -> Injection | None:
+    def _draw(self, active: tuple[Injection, ...]) -> Injection | None:
         rng, plant = self._rng, self.plant
         lans = [lan.name for lan in plant.lans if lan.name != "FIELD"]
         computers = ["SCADA1", "SCADA2"]

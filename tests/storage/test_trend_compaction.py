@@ -7,9 +7,11 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 from trend_scene import (
     FLOW,
@@ -30,7 +32,7 @@ from trend_scene import (
     small_disk,
 )
 
-from changeover.core.trend_records import GOOD
+from changeover.core.trend_records import GOOD, Samples
 from changeover.model.moment import SECOND
 from changeover.storage.trend_archive import TrendArchiveError
 from changeover.storage.trend_compaction import SETTLING
@@ -97,6 +99,39 @@ def test_any_tool_reads_a_day(folder: Path) -> None:
     ]  # fmt: skip
     assert "isAdjustedToUTC=1" in schema[1][2] and "MicroSeconds" in schema[1][2]
     assert rows == sorted(FRIDAYS, key=lambda row: row[:2]), "sorted by tag and time"
+
+
+def test_one_tag_is_in_few_row_groups(folder: Path) -> None:
+    """A reader skips the row groups that say that they do not have the tag."""
+    tags, seconds = 50, 6_000
+    order = np.random.default_rng(1).permutation(tags * seconds)
+    archive = opened(folder, ())
+    archive.append(
+        Samples(
+            tuple(f"T{n * 7 % tags:02}" for n in range(tags)),
+            (order % tags).astype("<i4").tobytes(),
+            (FRIDAY + order // tags * SECOND).astype("<i8").tobytes(),
+            order.astype("<f8").tobytes(),
+            bytes(len(order)),
+        ),
+        (),
+    )
+    compacted(archive, SUNDAY)
+    archive.close()
+    path = str(folder / FRIDAYS_FILE)
+    with duckdb.connect() as tool:
+        groups = tool.execute(
+            "SELECT stats_min_value, stats_max_value FROM parquet_metadata(?) WHERE path_in_schema = 'tag' "
+            "ORDER BY row_group_id",
+            [path],
+        ).fetchall()
+        rows = tool.execute("SELECT tag, epoch_us(utc) AS utc FROM read_parquet(?)", [path]).fetchnumpy()
+    assert len(groups) == 3
+    assert all(last <= first for (_, last), (first, _) in pairwise(groups))
+    assert list(zip(rows["tag"], rows["utc"], strict=True)) == sorted(
+        zip(rows["tag"], rows["utc"], strict=True)
+    )
+    assert len(rows["tag"]) == len(order)
 
 
 def test_late_samples_go_into_a_day_that_was_compacted(folder: Path) -> None:

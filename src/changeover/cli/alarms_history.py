@@ -67,16 +67,16 @@ def print_history(history: History, wait_seconds: float | None, as_json: bool) -
     console = make_console()
     book, zone = AlarmBook(history.plant), shown_zone(history.plant, history.local)
     if isinstance(answer, JournalRows):
-        table, count = journal_table(answer.records, book, zone), len(answer.records)
-        words = f"{count} records" + (f", {answer.folded} of which both servers logged" * bool(answer.folded))
+        table, count, what = journal_table(answer.records, book, zone), len(answer.records), "records"
     else:
-        table, count = summary_table(answer.rows, book, zone), len(answer.rows)
-        words = f"{count} occurrences"
+        table, count, what = summary_table(answer.rows, book, zone), len(answer.rows), "occurrences"
     if count:
         console.print(table)
-    more = f" (the newest; --limit shows more, up to {question.limit} now)" if count >= question.limit else ""
+    words = f"the newest {count} {what}, --limit shows more" if count >= history.limit else f"{count} {what}"
+    if isinstance(answer, JournalRows) and answer.folded:
+        words += f", {answer.folded} more that both servers logged are told once"
     where = f"times in {zone_name(history.plant, history.local)}; told by {answerer}"
-    console.print(f"{words}{more}; {where}", soft_wrap=True)
+    console.print(f"{words}; {where}", soft_wrap=True)
 
 
 def _fields(answer: JournalRows | SummaryRows) -> dict[str, object]:

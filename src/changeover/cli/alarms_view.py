@@ -34,6 +34,7 @@ _MARKS = {
     "shelved": "s",
     "disabled": "d",
 }
+_GIVING_WAY = ("what", "comment")
 _EVENT_STYLES = {
     AlarmEvent.ACTIVE: "bold",
     AlarmEvent.RETURNED: "",
@@ -59,7 +60,7 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
         zone: Of the times.
         width: Columns of the terminal.
     """
-    table = _table("", "priority", "active since", "tag", "condition", "state")
+    table = _table("", "priority", "became active", "tag", "condition", "state")
     if width >= MEDIUM:
         _add_columns(table, "category", "area", "what")
     if width >= WIDE:
@@ -77,10 +78,10 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
         ]
         if width >= MEDIUM:
             cells += [category_words(alarm.category), str(alarm.area)] if alarm else ["", ""]
-            cells.append(": ".join(filter(None, (alarm.name, alarm.description))) if alarm else "")
+            cells.append(_line(": ".join(filter(None, (alarm.name, alarm.description))) if alarm else ""))
         if width >= WIDE:
             by = clean(state.acknowledged_by)
-            cells += [_value(row.tag, state.value, state.active_utc), by, clean(state.comment)]
+            cells += [_value(row.tag, state.value, state.active_utc), by, _line(clean(state.comment))]
         table.add_row(*cells)
     return table
 
@@ -99,7 +100,7 @@ def summary_table(rows: Iterable[OccurrenceRow], book: AlarmBook, zone: tzinfo) 
             shown(row.returned_utc, zone, 3),
             shown(row.acknowledged_utc, zone, 3),
             clean(row.acknowledged_by),
-            clean(row.comment),
+            _line(clean(row.comment)),
         )
     return table
 
@@ -118,7 +119,7 @@ def journal_table(records: Iterable[JournalRecord], book: AlarmBook, zone: tzinf
             _value(tag, record.value, record.utc),
             clean(record.who),
             clean(record.where),
-            " ".join(filter(None, (clean(record.comment), until))),
+            _line(" ".join(filter(None, (clean(record.comment), until)))),
         )
     return table
 
@@ -161,6 +162,11 @@ def _value(tag: Tag | None, value: float, utc: int) -> str:
     return f"{value_text(tag, TagValue(value, Quality.GOOD, utc, ''))} {tag.units}".rstrip()
 
 
+def _line(text: str) -> Text:
+    """A text that gives way, not in lines, when there is no room."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
 def _colour(rank: int | None) -> str:
     return "" if rank is None else _COLOURS[min(rank, len(_COLOURS) - 1)]
 
@@ -175,7 +181,7 @@ def _add_columns(table: Table, *names: str) -> None:
     for name in names:
         table.add_column(
             name,
-            no_wrap=True,
+            no_wrap=name not in _GIVING_WAY,
             overflow="ellipsis",
             justify="right" if name in ("priority", "area", "value") else "left",
         )

@@ -219,11 +219,14 @@ class AlarmServer(TaskServer):
             known, state = self._watch.known(tag), self.states.get(tag)
             if known is None or known is state.condition or state.disabled:
                 del self._doubts[tag]
-            elif now - since < self._grace():
+                continue
+            if now - since < self._grace():
                 self._await("doubt", since + self._grace())
-            elif self._has_delivered_since(state, now):
+                continue
+            sight = self._watch.sight(tag, self._utc)
+            if sight is not None and self._has_delivered_since(state, now):
                 del self._doubts[tag]
-                certain.append(Seen(tag, known, 0.0, self._utc))
+                certain.append(sight)
             else:
                 self._await("doubt", now + self._timing.alarm_scan)
         yield from self._on_seen(certain, now, insist=True)
@@ -250,7 +253,8 @@ class AlarmServer(TaskServer):
         if action.action in self._actions:
             yield self._peers.tell(peer, CommandResult(command.request, ""), now)
             return
-        changes = self.states.apply_action(action)
+        # By this server's clock: it saw what the operator answers to, whatever the client's clock says.
+        changes = self.states.apply_action(msgspec.structs.replace(action, utc=self._utc or action.utc))
         if isinstance(changes, str):
             yield self._peers.tell(peer, CommandResult(command.request, changes), now)
             return

@@ -112,10 +112,9 @@ def shown_of(lines: list[_Line], tags: frozenset[str], fault_at: Instant) -> lis
             continue
         if line["quality"] == "COM":
             shown.append(Shown(line["at"], line["tag"], False))
-        elif line["quality"] == "GOOD":
-            if line["at"] <= fault_at or source_at(line) > fault_at:
-                way = (line["unit"], line["server"], line["lan"])
-                shown.append(Shown(line["at"], line["tag"], True, *way))
+        elif line["quality"] == "GOOD" and (line["at"] <= fault_at or source_at(line) > fault_at):
+            way = (line["unit"], line["server"], line["lan"])
+            shown.append(Shown(line["at"], line["tag"], True, *way))
     return shown
 
 
