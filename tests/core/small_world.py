@@ -2,8 +2,8 @@
 
 A connection is a pair of queues. While two nodes are cut from each other nothing passes between them, and
 what was sent is delivered once they are not, as TCP does: a connection ends when one of its ends says so, or
-its process is gone. A node that is killed keeps its archive. A node that stands still is called by nobody; what
-comes meanwhile waits for it.
+its process is gone. A node that is killed keeps its archive. A node that stands still is called by nobody;
+what comes meanwhile waits for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from core.task_scene import Periods
 
 SEND_TIMEOUT: Duration = SECOND
 RETRY: Duration = 1500 * MILLISECOND
-PAGE_SCAN: Duration = 200 * MILLISECOND
+PAGE_SCAN: Duration = 350 * MILLISECOND
 PERIOD: Duration = 2 * SECOND
 TIMING = Timing(send_timeout=SEND_TIMEOUT, client_retry=RETRY, watch=SECOND, report_watch=SECOND // 2)
 REPORT = Report("shift", Schedule(period=PERIOD), "", (ReportFormat.HTML,), MissedRuns.ALL)
@@ -112,7 +112,8 @@ class SmallWorld:
     Attributes:
         now: Monotonic nanoseconds, the same for all.
         cuts: Pairs of nodes between which nothing passes.
-        cut_spans: Of the two servers: [from, to) of every cut, `to` None while it lasts.
+        contact: Of the two servers: [from, to) of every span in which both were there, awake and not cut from
+            each other; `to` is None while it lasts.
         published: (when, server, run) of every run that got its name.
         notes: (when, node, kind, subject) of every trace line.
     """
@@ -124,7 +125,7 @@ class SmallWorld:
         self.nodes = {name: Node(name, lambda name=name: self._server(name)) for name in SERVERS}
         self.nodes[CLIENT] = Node(CLIENT, self._client)
         self.cuts: set[frozenset[str]] = set()
-        self.cut_spans: list[list[Instant | None]] = []
+        self.contact: list[list[Instant | None]] = []
         self.published: list[tuple[Instant, str, Run]] = []
         self.notes: list[tuple[Instant, str, TraceKind, str]] = []
         self._connections: list[Connection] = []
@@ -141,6 +142,7 @@ class SmallWorld:
         node.machine = node.make()
         node.inbox.clear()
         node.over.clear()
+        self._note_contact()
         self._bring(name, core.Start())
         if name in SERVERS:
             self._tick(name, node.machine)
@@ -150,12 +152,14 @@ class SmallWorld:
         node = self.nodes[name]
         node.machine, node.is_frozen = None, False
         node.inbox.clear()
+        self._note_contact()
         for connection in self._connections:
             if name in connection.ends:
                 self._close(connection, name)
 
     def freeze(self, name: str) -> None:
         self.nodes[name].is_frozen = self.nodes[name].machine is not None
+        self._note_contact()
 
     def thaw(self, name: str) -> None:
         """The process runs again; its timers are looked at first, or what waits for it."""
@@ -163,6 +167,7 @@ class SmallWorld:
         if not node.is_frozen:
             return
         node.is_frozen = False
+        self._note_contact()
         assert node.machine is not None
         if self.rng.random() < 0.5:
             self._carry_out(name, node.machine.handle_timeout(self.now))
@@ -170,16 +175,13 @@ class SmallWorld:
             self._bring(name, node.inbox.pop(0))
 
     def cut(self, one: str, other: str) -> None:
-        pair = frozenset((one, other))
-        if pair not in self.cuts and pair == frozenset(SERVERS):
-            self.cut_spans.append([self.now, None])
-        self.cuts.add(pair)
+        self.cuts.add(frozenset((one, other)))
+        self._note_contact()
 
     def heal(self, one: str, other: str) -> None:
         pair = frozenset((one, other))
-        if pair in self.cuts and pair == frozenset(SERVERS):
-            self.cut_spans[-1][1] = self.now
         self.cuts.discard(pair)
+        self._note_contact()
         for connection in self._connections:
             if set(connection.ends) == pair:
                 for end in connection.ends:
@@ -209,6 +211,15 @@ class SmallWorld:
         """Servers that believe that they are active."""
         machines = {name: self.nodes[name].machine for name in SERVERS}
         return [name for name, m in machines.items() if isinstance(m, ReportServer) and m.is_active]
+
+    def _note_contact(self) -> None:
+        awake = all(node.machine is not None and not node.is_frozen for node in map(self.nodes.get, SERVERS))
+        is_there = awake and frozenset(SERVERS) not in self.cuts
+        was_there = bool(self.contact) and self.contact[-1][1] is None
+        if is_there and not was_there:
+            self.contact.append([self.now, None])
+        elif was_there and not is_there:
+            self.contact[-1][1] = self.now
 
     # --- machines ---
 

@@ -19,6 +19,8 @@ from changeover.runtime.report_pdf import LOOKED_FOR, PdfError, PdfTool, closed_
 PAGE = b"<!doctype html><html><head><title>t</title></head><body><p>Flow 12.5 m\xc2\xb3/h</p></body></html>"
 NEVER_SECONDS = 600
 """A tool that sleeps for so long never ends by itself in a test."""
+GIVE_UP_SECONDS = 60
+"""What has not happened by then never will."""
 
 
 @pytest.fixture
@@ -65,13 +67,15 @@ def is_alive(pid: int) -> bool:
 
 
 async def until_dead(pids: list[int]) -> None:
-    while any(is_alive(pid) for pid in pids):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while any(is_alive(pid) for pid in pids):
+            await asyncio.sleep(0.01)
 
 
 async def until_started(tools: Tools, count: int) -> None:
-    while len(tools.started()) < count:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while len(tools.started()) < count:
+            await asyncio.sleep(0.01)
 
 
 WRITE_TO_LAST = "open(sys.argv[-1], 'wb').write(b'%PDF-1.4 whole %%EOF')\n"

@@ -388,10 +388,12 @@ def test_a_process_may_write_no_file(world: World, children: list[asyncio.subpro
     assert (world.out / f"{NAME}.html").read_text() == f"{lowered}.0"
 
 
-def until_dead(pid: int) -> None:
-    path = Path(f"/proc/{pid}/stat")
-    while path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z":
-        time.sleep(0.01)
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs; one that is dead but not yet reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_the_process_ends_with_the_server(world: World, tmp_path: Path) -> None:
@@ -421,7 +423,10 @@ asyncio.run(renderer.render(report, 0, None, Path({str(world.out)!r})))
         pid = int(server.stdout.readline())
         server.kill()
         server.wait()
-    until_dead(pid)
+    give_up = time.monotonic() + 60
+    while is_alive(pid) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert not is_alive(pid)
 
 
 @pytest.fixture

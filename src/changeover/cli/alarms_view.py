@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
@@ -60,7 +61,7 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
         zone: Of the times.
         width: Columns of the terminal.
     """
-    table = _table("", "priority", "became active", "tag", "condition", "state")
+    table = _table("", "priority", "active", "tag", "condition", "state")
     if width >= MEDIUM:
         _add_columns(table, "category", "area", "what")
     if width >= WIDE:
@@ -71,7 +72,7 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
         cells: list[RenderableType] = [
             Text(_MARKS.get(state.words, " "), style),
             Text(str(row.urgency or "–"), style, justify="right"),
-            shown(state.active_utc, zone),
+            shown(state.active_utc, zone) if width >= MEDIUM else _short(state.active_utc, zone),
             Text(state.tag, "bold" if "unacknowledged" in state.words else ""),
             state.condition.value,
             Text(_state_words(row, zone), style.replace("reverse", "")),
@@ -154,6 +155,13 @@ def _state_words(row: AlarmRow, zone: tzinfo) -> str:
     if row.state.words != "shelved":
         return row.state.words
     return f"shelved until {shown(until, zone)}"
+
+
+def _short(utc: int, zone: tzinfo) -> str:
+    """An instant where there is little room: the time of day of today, else date and minute."""
+    text = shown(utc, zone)
+    today = shown(time.time_ns(), zone)
+    return text[11:] if text[:10] == today[:10] else text[5:16] if utc else text
 
 
 def _value(tag: Tag | None, value: float, utc: int) -> str:

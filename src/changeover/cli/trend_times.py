@@ -107,7 +107,7 @@ def long(span: Duration) -> str:
     """How long something lasts, for people: `250 ms`, `14.2 s`, `3 min 20 s`, `2 h 5 min`, `4.5 d`."""
     if span < SECOND:
         return f"{span / MILLISECOND:.3g} ms"
-    if span < 100 * SECOND:
+    if span < 100 * SECOND and span % (60 * SECOND):
         return f"{span / SECOND:.3g} s"
     minutes, seconds = divmod(round(span / SECOND), 60)
     if minutes < 100:

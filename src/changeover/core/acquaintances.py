@@ -73,7 +73,7 @@ class Acquaintances:
         """Take a stimulus of one of these sessions."""
         for link in self.links.values():
             if link.session_id == stimulus.session:
-                return _effects(link.handle(stimulus, now))
+                return self._carry_out(link, link.handle(stimulus, now), now)
         return ()
 
     def handle_timeout(self, now: Instant) -> Effects:
@@ -82,7 +82,8 @@ class Acquaintances:
         while (due := self._deadlines.pop_due(now)) is not None:
             (purpose, way), at = due
             assert isinstance(way, Way)
-            effects.extend(_effects(self.links[way].handle_timer(purpose, at, now)))
+            link = self.links[way]
+            effects.extend(self._carry_out(link, link.handle_timer(purpose, at, now), now))
         return tuple(effects)
 
     def next_deadline(self) -> Instant | None:
@@ -96,6 +97,13 @@ class Acquaintances:
             for link in self.links.values()
             if link.is_open and not link.awaits_acknowledgement
         )
+
+    def _carry_out(self, link: Link, steps: tuple[Step, ...], now: Instant) -> Effects:
+        """A session that is lost is opened anew at once: a server that just woke has to know who is there."""
+        effects = _effects(steps)
+        if any(isinstance(step, LinkLost) for step in steps):
+            effects += _effects(link.connect(now))
+        return effects
 
 
 def _effects(steps: tuple[Step, ...]) -> Effects:

@@ -90,6 +90,7 @@ class AlarmServer(TaskServer):
         alarms: All alarms.
         device_of: By variable tag, its I/O device.
         kept: What the own archive holds.
+        has_visitors: As for every task server.
     """
 
     def __init__(
@@ -104,8 +105,11 @@ class AlarmServer(TaskServer):
         alarms: tuple[Alarm, ...],
         device_of: Mapping[str, str],
         kept: KeptAlarms,
+        has_visitors: bool = False,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, neighbours, timing, timing.alarm_start, rng)
+        super().__init__(
+            name, partner, ways, is_first, neighbours, timing, timing.alarm_start, rng, has_visitors
+        )
         self.origin = kept.origin
         self._logs = {alarm.tag: alarm.category.logs for alarm in alarms}
         self._device_of = {alarm.tag: device_of[alarm.variables[0]] for alarm in alarms}

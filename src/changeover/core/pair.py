@@ -7,8 +7,8 @@ that is cut off, and one whose partner is cut off, believe the same: both are ac
 alone. When they meet again the one that stands first in the configuration stays, the other yields.
 
 A server that loses its partner and, at the same time, hears no client on another computer any more is cut off
-itself: the partner goes on, so it yields. One that heard nobody before cannot know, and goes on. So that it
-hears them, clients keep sessions to both (`core.acquaintances`).
+itself: the partner goes on, so it yields. So that it hears them, clients keep sessions to both
+(`core.acquaintances`). One that no client should be there for cannot know, and goes on.
 
     own       | partner: unknown  gone      cut off  starting     inactive        active
     starting  |          wait     alone     alone    alone, wait  fetch           fetch
@@ -243,6 +243,11 @@ class Pair:
         """The partner is gone, and so is everybody else."""
         assert self.belief is Belief.GONE
         self.belief = Belief.CUT_OFF
+
+    def become_alone(self) -> None:
+        """Nobody was heard for so long that there may be nobody: the partner counts as gone."""
+        assert self.belief is Belief.CUT_OFF
+        self.belief = Belief.GONE
 
     @property
     def is_there(self) -> bool:

@@ -113,6 +113,7 @@ class ReportServer(TaskServer):
         reports: All reports.
         calendar: Says when they run.
         kept: What the own archive holds.
+        has_visitors: As for every task server.
     """
 
     def __init__(
@@ -127,8 +128,9 @@ class ReportServer(TaskServer):
         reports: tuple[Report, ...],
         calendar: Calendar,
         kept: KeptRuns,
+        has_visitors: bool = False,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng)
+        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng, has_visitors)
         self.origin = kept.origin
         self._reports = {report.name: report for report in reports}
         self._calendar = calendar

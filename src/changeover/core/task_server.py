@@ -17,8 +17,9 @@ lacks something. That is the only way in which anything goes from one to the oth
 message that was lost.
 
 A server that slept for SendTimeout or longer was given up by everybody: it drops all sessions and starts
-anew, so that it never acts on a belief from before its sleep. So does one that was cut off from everybody
-(`core.pair`), as soon as it hears from somebody again.
+anew, so that it never acts on a belief from before its sleep. One that was cut off from everybody
+(`core.pair`) asks for its partner anew as soon as it hears from somebody again, before it is active. So does
+one that starts and finds nobody at all, though clients should be there; after two minutes it goes on alone.
 """
 
 from __future__ import annotations
@@ -78,10 +79,12 @@ from changeover.core.task_messages import (
     Query,
 )
 from changeover.core.trace import TraceKind
-from changeover.model.moment import Duration, Instant
+from changeover.model.moment import SECOND, Duration, Instant
 from changeover.model.plant import Timing, Way
 
 QUESTIONS = (Query, FetchRecords, FetchStates, FetchCovered, FetchSamples)
+LONELY: Duration = 120 * SECOND
+"""How long a server that starts without its partner, and hears no client, takes itself for cut off."""
 RECENT = 3
 """So many SendTimeouts ago is lately."""
 QUERIES_MAX = 32
@@ -117,6 +120,7 @@ class TaskServer(ABC):
         timing: Parameters of citect.ini.
         start_timeout: How long the partner's archive may take at the start.
         rng: Phases come from here.
+        has_visitors: Whether clients on other computers should be there.
     """
 
     def __init__(
@@ -129,11 +133,15 @@ class TaskServer(ABC):
         timing: Timing,
         start_timeout: Duration,
         rng: Random,
+        has_visitors: bool = False,
     ) -> None:
         self.name = name
         self.status = PairStatus.STARTING
         self._partner = partner
         self._neighbours = neighbours
+        self._has_visitors = has_visitors
+        self._was_visited = False
+        self._began_at: Instant = 0
         self._timing = timing
         self._start_timeout = start_timeout
         self._deadlines = Deadlines()
@@ -255,6 +263,7 @@ class TaskServer(ABC):
 
     def _on_start(self, _: Start, now: Instant) -> Iterable[Effect]:
         self._sleep.start(now)
+        self._begin_lonely(now)
         yield from self._become_starting(now)
         yield from self._on_pair(self._pair.start(now), now)
 
@@ -271,13 +280,20 @@ class TaskServer(ABC):
             self._peers.drop(stimulus.session)
         elif isinstance(stimulus, FrameArrived):
             peer = self._peers.get(stimulus.session)
-            if peer is not None and self._pair.belief is Belief.CUT_OFF and self._is_away(peer):
-                yield from self._start_anew(now)
-            elif peer is not None:
+            if peer is not None:
                 peer.heard_at = now
                 peer.session.receive(stimulus.frame)
                 yield from peer.session.acknowledge()
                 yield from self._on_message(peer, stimulus.frame.message, now)
+                if self._is_away(peer):
+                    yield from self._on_visited(now)
+
+    def _on_visited(self, now: Instant) -> Iterable[Effect]:
+        """A client on another computer is heard: this server is on the network."""
+        self._was_visited = True
+        if self._pair.belief is Belief.CUT_OFF:
+            yield from self._become_starting(now)
+            yield from self._on_pair(self._pair.restart(now), now)
 
     def _on_message(self, peer: TaskPeer, message: Message | None, now: Instant) -> Iterable[Effect]:
         if isinstance(message, Hello):
@@ -336,6 +352,10 @@ class TaskServer(ABC):
             return self._peers.on_timer(purpose, owner, now)
         if purpose == "tick":
             return self._pair.on_tick(at, self._state(), now)
+        if purpose == "lonely":
+            if self._pair.belief is Belief.CUT_OFF and not self._was_visited:
+                self._pair.become_alone()
+            return ()
         if purpose == "start":
             return self._become_ready(now) if self.status is PairStatus.STARTING else ()
         if isinstance(owner, Way):
@@ -366,14 +386,16 @@ class TaskServer(ABC):
                 yield step
 
     def _is_cut_off(self, now: Instant) -> bool:
-        """Whether everybody away from this computer fell silent when the partner did.
+        """Whether everybody away from this computer fell silent when the partner did, or never was heard.
 
         Who has been silent for longer than the partner can have been is not counted: another fault took it.
         """
         span = self._timing.send_timeout
         silent_for = [now - peer.heard_at for peer in self._peers if self._is_away(peer)]
         lately = [silence for silence in silent_for if silence < RECENT * span]
-        return bool(lately) and min(lately) >= span // 2
+        if lately:
+            return min(lately) >= span // 2
+        return self._has_visitors and not self._was_visited and now - self._began_at < LONELY
 
     def _is_away(self, peer: TaskPeer) -> bool:
         """Whether a peer is a client on another computer; `:` divides a server's name from its part."""
@@ -441,6 +463,7 @@ class TaskServer(ABC):
 
     def _become_starting(self, now: Instant) -> Iterable[Effect]:
         self.status = PairStatus.STARTING
+        self._fetched = None
         self._is_redundant = False
         self._deadlines.set(("start", ""), now + self._start_timeout)
         return self._on_begin(now)
@@ -476,10 +499,15 @@ class TaskServer(ABC):
 
     def _start_anew(self, now: Instant) -> Iterable[Effect]:
         """Drop whatever was believed and whoever was connected, and begin as after a start."""
-        self._fetched = None
         yield from self._peers.drop_all()
+        self._begin_lonely(now)
         yield from self._become_starting(now)
         yield from self._on_pair(self._pair.restart(now), now)
+
+    def _begin_lonely(self, now: Instant) -> None:
+        """Nobody was heard yet."""
+        self._was_visited, self._began_at = False, now
+        self._deadlines.set(("lonely", ""), now + LONELY)
 
     # --- parts ---
 

@@ -53,7 +53,7 @@ from changeover.model.trend import Trend, TrendType
 BATCH_PERIOD: Duration = SECOND
 """How often what was collected is made durable."""
 SETTLED: Duration = 3 * SECOND
-"""What is younger than this, and than the last that was recorded here, is no gap yet: it may be on its way."""
+"""What is younger than this, and than the last that was recorded here, is no gap yet: it may be under way."""
 LOOKS = 2
 """So often a server looks for gaps before it believes that there are none: at once, and after SETTLED."""
 START_TIMEOUT: Duration = 10 * SECOND
@@ -83,6 +83,7 @@ class TrendServer(TaskServer):
         device_of: By variable tag, its I/O device.
         longest_gap: Two answers of a device further apart than this leave a gap between them.
         kept: What the own archive holds.
+        has_visitors: As for every task server.
     """
 
     def __init__(
@@ -98,8 +99,9 @@ class TrendServer(TaskServer):
         device_of: Mapping[str, str],
         longest_gap: Duration,
         kept: KeptTrends,
+        has_visitors: bool = False,
     ) -> None:
-        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng)
+        super().__init__(name, partner, ways, is_first, neighbours, timing, START_TIMEOUT, rng, has_visitors)
         self._longest_gap = longest_gap
         self._groups = _groups(trends, device_of)
         self._events: dict[str, dict[str, tuple[str, ...]]] = _events(trends, device_of)

@@ -1,4 +1,4 @@
-"""Drills: strike, measure at the client, repair, measure the return, hold both against the forecast."""
+"""Drills: strike, measure at the clients, repair, measure the return, hold all of it against the forecast."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from random import Random
 
 import msgspec
 
-from changeover.drill.faults import NEEDS_NETWORK, Method, methods
+from changeover.drill import faults
+from changeover.drill.auditor import Auditor
+from changeover.drill.faults import NEEDS_NETWORK, Method, Moments
 from changeover.drill.lab import Lab
-from changeover.drill.result import LATE_SECONDS, Drill, hold_against
+from changeover.drill.load import outage, random_span
+from changeover.drill.result import LATE_SECONDS, Audit, Drill, Miss, hold_against
 from changeover.drill.rig import Rig
-from changeover.drill.traces import notes_of, shown_of
+from changeover.drill.stage import REDUNDANT_SECONDS_MAX, Stage
+from changeover.drill.strikes import Strike
+from changeover.drill.watch import RowWatch, client_of, why_not
 from changeover.forecast.as_json import row as row_json
 from changeover.forecast.result import Forecast, Outcome
-from changeover.model.device import IoDevice
-from changeover.model.moment import SECOND, Duration, Instant, to_seconds
+from changeover.model.moment import Duration, to_seconds
 from changeover.model.plant import Plant
-from changeover.model.server import Client
-from changeover.scenario.fault import Injection
-from changeover.scenario.measure import Measured, measure, measured_devices, struck_unit, way_in_use
-from changeover.scenario.outage import measuring_client, phases, shortest_outage
+from changeover.model.server import Client, Function
+from changeover.scenario.fault import Fault
+from changeover.scenario.measure import Measured
 
-STEADY_SECONDS_MAX = 60.0
 PATIENCE_SECONDS = 5.0
 """How much longer than the forecast's maximum a drill waits before it calls something not seen."""
 LEAD_SECONDS = 1.0
@@ -41,163 +43,170 @@ class Driller:
         plant: The plant as it runs.
         rig: The running product.
         lab: The rig's lab, None on loopback.
-        traces: Folder that takes a folder of raw traces per drill.
+        stage: Brings the plant back to where it began.
+        auditor: Audits what each strike has left; None for no audits.
+        traces: Folder that takes a folder of raw traces per strike.
         rng: Instants of faults and repairs come from here.
         say: Takes a word on what is going on, for people who wait.
+
+    Attributes:
+        audits: What the audits of all strikes so far have found.
     """
 
-    def __init__(self, plant: Plant, rig: Rig, lab: Lab | None, traces: Path, rng: Random, say: Say) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        rig: Rig,
+        lab: Lab | None,
+        stage: Stage,
+        auditor: Auditor | None,
+        traces: Path,
+        rng: Random,
+        say: Say,
+    ) -> None:
         self._plant = plant
         self._rig = rig
         self._lab = lab
+        self._stage = stage
+        self._auditor = auditor
         self._traces = traces
         self._rng = rng
         self._say = say
+        self.audits: list[Audit] = []
 
-    def obstacle(self, row: Forecast) -> str:
-        """Why a row cannot be drilled here, empty when it can."""
-        injection = Injection(row.fault, row.target)
-        client = measuring_client(self._plant, injection)
-        if client is None:
-            return "no client is left to measure at"
-        if injection.fault.is_device and struck_unit(self._plant, injection) is None:
-            return row.reason or "it has no such unit"
-        if not self._tags(injection, client):
-            return "no tag is in the devices that it takes"
-        return "" if self._methods(row) else NEEDS_NETWORK
+    def obstacles(self, strike: Strike) -> dict[Forecast, str]:
+        """Why rows of a strike cannot be drilled here; those that can are not among them."""
+        found = {row: why for row in strike.rows if (why := why_not(self._plant, row))}
+        left = replace(strike, rows=tuple(row for row in strike.rows if row not in found))
+        why = faults.obstacle(self._plant, strike, self._lab)
+        if not why and left.rows and not self._methods(left):
+            why = NEEDS_NETWORK
+        return found | dict.fromkeys(left.rows, why) if why else found
 
-    def _methods(self, row: Forecast) -> tuple[Method, ...]:
-        return methods(self._plant, Injection(row.fault, row.target), self._rig, self._lab)
+    def drills(self, strike: Strike, repeat: int) -> Iterator[tuple[Drill, ...]]:
+        """Strike `repeat` times in each way to make the fault; one drill for each row, each time.
 
-    def _tags(self, injection: Injection, client: Client) -> frozenset[str]:
-        devices = measured_devices(self._plant, injection, client)
-        return frozenset(tag.name for device in devices for tag in self._plant.tags_of(device))
-
-    def drills(self, row: Forecast, repeat: int) -> Iterator[Drill]:
-        """Drill one row of the forecast, each way to make its fault `repeat` times.
-
-        A drill that misses by lateness alone is repeated once; both are yielded.
+        A strike after which rows miss by lateness alone is repeated once; both are yielded.
 
         Raises:
             RigError: The product is gone.
         """
         repetition = 0
-        for way in range(len(self._methods(row))):
+        for way in range(len(self._methods(strike))):
             for _ in range(repeat):
                 repetition += 1
-                drill = self._drill(row, way, repetition, None)
-                yield drill
-                if drill.misses and all(miss.is_late for miss in drill.misses):
-                    yield self._drill(row, way, repetition + 1, repetition)
+                done = self._drill(strike, way, repetition)
+                yield done
+                missed = [drill for drill in done if drill.misses]
+                if missed and all(miss.is_late for drill in missed for miss in drill.misses):
+                    again = self._drill(strike, way, repetition + 1)
+                    late = {(drill.function, drill.target) for drill in missed}
+                    yield tuple(
+                        replace(drill, repeats=repetition if (drill.function, drill.target) in late else None)
+                        for drill in again
+                    )
                     repetition += 1
 
-    def _drill(self, row: Forecast, way: int, repetition: int, repeats: int | None) -> Drill:
-        method = self._methods(row)[way]
-        injection = Injection(row.fault, row.target)
-        client = measuring_client(self._plant, injection)
-        assert client is not None, "an obstacle, which the caller looks for"
-        if not self._rig.wait(lambda: self._is_steady(client), STEADY_SECONDS_MAX):
-            why = f"{client.name} was not served by all primaries within {STEADY_SECONDS_MAX:g} s"
-            spoiled = _record(row, repetition, method, repeats, None)
-            return replace(spoiled, spoiled=why)
-        self._pause(max(phases(self._plant)))
+    def conclude(self) -> None:
+        """Bring the plant back, and audit what has happened since the last strike."""
+        self._audit(self._stage.await_steady(()) == "", "the end", is_cut=False)
+
+    def _methods(self, strike: Strike) -> tuple[Method, ...]:
+        return faults.methods(self._plant, strike, self._rig, self._lab)
+
+    def _drill(self, strike: Strike, way: int, repetition: int) -> tuple[Drill, ...]:
+        method = self._methods(strike)[way]
+        watches = [self._watch(row) for row in strike.rows]
+        why = self._stage.await_steady(_io_clients(watches))
+        if why:
+            spoiled = (_record(watch.row, repetition, method, None) for watch in watches)
+            return tuple(replace(drill, spoiled=why) for drill in spoiled)
+        if self._auditor:
+            self._auditor.on_steady()
+        self._pause()
         self._rig.read()
         self._rig.forget()
         time.sleep(LEAD_SECONDS * 0.5)
         self._say(f"{method.words}")
+        if self._auditor:
+            self._auditor.on_strike()
         struck = method.inject()
-        fault_at = struck.before
-        self._await_effect(row, injection, client, fault_at)
-        self._wait_out(row, fault_at)
+        self._await_effects(watches, struck)
+        self._wait_out(strike, struck)
         self._say("repair")
-        repair_at = method.repair()
-        measured = self._await_return(row, injection, client, fault_at, repair_at)
-        folder = self._keep_traces(row, repetition)
-        drill = _record(row, repetition, method, repeats, measured)
-        return replace(drill, trace=folder, fault_at=fault_at, repair_at=repair_at)
+        repaired = method.repair()
+        self._await_returns(watches, struck, repaired)
+        is_redundant = self._stage.await_redundant()
+        drills = [self._conclude(watch, repetition, method, struck, repaired) for watch in watches]
+        self._audit(is_redundant, f"{strike.name} {repetition}", strike.injection.fault is Fault.PARTNER_CUT)
+        if not is_redundant:
+            drills = [_not_redundant(drill) for drill in drills]
+        folder = self._keep_traces(strike, repetition)
+        return tuple(replace(drill, trace=folder) for drill in drills)
+
+    def _watch(self, row: Forecast) -> RowWatch:
+        client = client_of(self._plant, row)
+        assert client is not None, "an obstacle, which the caller looks for"
+        return RowWatch(row, client, self._plant, self._rig)
 
     # --- waiting ---
 
-    def _await_effect(self, row: Forecast, injection: Injection, client: Client, fault_at: Instant) -> None:
-        def seen() -> bool:
-            measured = self._measure(injection, client, fault_at, None)
-            if row.outcome is Outcome.CHANGEOVER and measured.changeover is None:
-                return False
-            return row.detection is None or measured.detection is not None
-
-        longest = max((d.maximum for d in (row.changeover, row.detection) if d is not None), default=1.0)
+    def _await_effects(self, watches: list[RowWatch], struck: Moments) -> None:
+        longest = max((_effect(watch.row) for watch in watches), default=1.0)
         self._say(f"up to {longest:.1f} s until the changeover")
-        self._rig.wait(seen, longest + LATE_SECONDS + PATIENCE_SECONDS)
+        self._rig.wait(
+            lambda: all(watch.is_over(struck.of(watch.row.target)) for watch in watches),
+            longest + LATE_SECONDS + PATIENCE_SECONDS,
+        )
 
-    def _wait_out(self, row: Forecast, fault_at: Instant) -> None:
+    def _wait_out(self, strike: Strike, struck: Moments) -> None:
         """Let the outage last until all that the fault takes is known to be lost, and a random while more."""
-        least = shortest_outage(self._plant, Injection(row.fault, row.target))
-        left = to_seconds(fault_at + least - time.monotonic_ns())
+        left = to_seconds(struck.first + outage(self._plant, strike) - time.monotonic_ns())
         if left > 0:
             self._say(f"{left:.1f} s until everything struck is known to be lost")
             time.sleep(left)
-        self._pause(max(phases(self._plant)))
+        self._pause()
 
-    def _await_return(
-        self, row: Forecast, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant
-    ) -> Measured:
-        def returned() -> bool:
-            return self._measure(injection, client, fault_at, repair_at).return_ is not None
-
-        if row.return_ is not None:
-            self._say(f"up to {row.return_.maximum:.1f} s until the return")
-            self._rig.wait(returned, row.return_.maximum + LATE_SECONDS + PATIENCE_SECONDS)
+    def _await_returns(self, watches: list[RowWatch], struck: Moments, repaired: Moments) -> None:
+        going = [watch for watch in watches if watch.row.return_ is not None]
+        longest = max((watch.row.return_.maximum for watch in going if watch.row.return_), default=0.0)
+        if going:
+            self._say(f"up to {longest:.1f} s until the return")
+            self._rig.wait(
+                lambda: all(
+                    watch.is_back(struck.of(watch.row.target), repaired.of(watch.row.target))
+                    for watch in going
+                ),
+                longest + LATE_SECONDS + PATIENCE_SECONDS,
+            )
         self._rig.read()
-        return self._measure(injection, client, fault_at, repair_at)
 
-    def _pause(self, longest: Duration) -> None:
-        span = to_seconds(round(self._rng.random() * longest))
+    def _pause(self) -> None:
+        span = to_seconds(round(self._rng.random() * random_span(self._plant)))
         self._say(f"{span:.1f} s, drawn at random")
         time.sleep(span)
 
-    # --- measuring ---
+    # --- what is found ---
 
-    def _measure(
-        self, injection: Injection, client: Client, fault_at: Instant, repair_at: Instant | None
-    ) -> Measured:
-        tags = self._tags(injection, client)
-        names = (client.name, *(server.name for server in self._plant.io_servers))
-        notes = [note for name in names for note in notes_of(self._rig.traces[name].lines)]
-        notes.sort(key=lambda note: note.at)
-        shown = shown_of(self._rig.traces[client.name].lines, tags, fault_at)
-        return measure(self._plant, injection, client, shown, notes, fault_at, repair_at)
+    def _conclude(
+        self, watch: RowWatch, repetition: int, method: Method, struck: Moments, repaired: Moments
+    ) -> Drill:
+        fault_at, repair_at = struck.of(watch.row.target), repaired.of(watch.row.target)
+        measured = watch.measure(fault_at, repair_at)
+        drill = _record(watch.row, repetition, method, measured)
+        redundant = watch.redundant_after(fault_at, repair_at)
+        return replace(drill, redundant_s=_seconds(redundant), fault_at=fault_at, repair_at=repair_at)
 
-    def _is_steady(self, client: Client) -> bool:
-        """Whether every device is served by its primary just now, and every unit is online."""
-        now = time.monotonic_ns()
-        recent = now - 4 * client.page_scan - SECOND
-        serving: dict[str, tuple[str, str]] = {}
-        for line in reversed(self._rig.traces[client.name].lines):
-            if line["at"] < recent:
-                break
-            if line["kind"] == "value" and line["quality"] == "GOOD":
-                serving.setdefault(line["tag"], (line["unit"], line["lan"]))
-        served = all(
-            any(serving.get(tag.name) == self._usual(client, device) for tag in tags)
-            for device in self._plant.io_devices
-            if (tags := self._plant.tags_of(device.name))
-        )
-        return served and self._all_well()
+    def _audit(self, is_redundant: bool, after: str, is_cut: bool) -> None:
+        if self._auditor is None:
+            return
+        if is_redundant:
+            self._say("audits")
+            self.audits += self._auditor.judge(after, is_cut)
+        self.audits.append(self._auditor.judge_values(after, is_cut))
 
-    def _usual(self, client: Client, device: IoDevice) -> tuple[str, str]:
-        """The unit and the LAN by which a client reads a device while all is well."""
-        server = device.primary.io_server
-        computer = self._plant.io_server(server).computer
-        lan = way_in_use(self._plant, client, server) or self._plant.common_lans(client.computer, computer)[0]
-        return device.primary.name, lan
-
-    def _all_well(self) -> bool:
-        """Whether every unit is online and every way open, as far as anybody has said."""
-        states = [state for trace in self._rig.traces.values() for state in trace.states.values()]
-        return all(state in ("unit-online", "session-opened") for state in states)
-
-    def _keep_traces(self, row: Forecast, repetition: int) -> str:
-        folder = self._traces / f"{row.fault.value}-{row.target}-{repetition}"
+    def _keep_traces(self, strike: Strike, repetition: int) -> str:
+        folder = self._traces / f"{strike.injection.fault.value}-{strike.injection.target}-{repetition}"
         folder.mkdir(parents=True)
         for name, trace in self._rig.traces.items():
             text = b"".join(msgspec.json.encode(line) + b"\n" for line in trace.lines)
@@ -205,14 +214,27 @@ class Driller:
         return f"{self._traces.name}/{folder.name}"
 
 
-def _record(
-    row: Forecast, repetition: int, method: Method, repeats: int | None, measured: Measured | None
-) -> Drill:
+def _io_clients(watches: list[RowWatch]) -> list[Client]:
+    return [watch.client for watch in watches if watch.row.function is Function.IO_DATA]
+
+
+def _effect(row: Forecast) -> float:
+    return max((d.maximum for d in (row.changeover, row.detection) if d is not None), default=1.0)
+
+
+def _not_redundant(drill: Drill) -> Drill:
+    if drill.redundant_s is not None:
+        return drill
+    return replace(drill, misses=(*drill.misses, Miss("redundant_s", None, 0.0, REDUNDANT_SECONDS_MAX)))
+
+
+def _record(row: Forecast, repetition: int, method: Method, measured: Measured | None) -> Drill:
     forecast = row_json(row)
-    unaffected = row.outcome is Outcome.UNAFFECTED
-    changeover = measured.changeover if measured and not unaffected else None
+    # Of I/O data that is unaffected every value would count as one that came after a changeover.
+    is_calm = row.outcome is Outcome.UNAFFECTED and row.function is Function.IO_DATA
+    changeover = measured.changeover if measured and not is_calm else None
     com = measured.com if measured else None
-    back = measured.return_ if measured and not unaffected else None
+    back = measured.return_ if measured and not is_calm else None
     seconds = {
         "detection_s": _seconds(measured.detection if measured else None),
         "changeover_s": _seconds(changeover.first if changeover else None),
@@ -226,16 +248,12 @@ def _record(
         target=row.target,
         repetition=repetition,
         variant=method.words,
-        detection_s=seconds["detection_s"],
-        changeover_s=seconds["changeover_s"],
-        changeover_last_s=seconds["changeover_last_s"],
-        com_s=seconds["com_s"],
         com_first_s=_seconds(com.first if com else None),
         com_median_s=_seconds(com.median if com else None),
-        return_s=seconds["return_s"],
+        redundant_s=None,
         forecast=forecast,
         misses=hold_against(forecast, seconds) if measured is not None else (),
-        repeats=repeats,
+        **seconds,
     )
 
 

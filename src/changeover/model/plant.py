@@ -175,6 +175,13 @@ class Plant:
         clients = (client.name for client in self.clients if client.computer == server.computer)
         return frozenset((*self.servers_on(server.computer), *clients))
 
+    def has_visitors(self, server: TaskServer) -> bool:
+        """Whether a client on another computer reaches a server."""
+        return any(
+            client.computer != server.computer and self.session_lans(client.computer, server.computer)
+            for client in self.clients
+        )
+
     def task_ways(self, computer: str, function: Function) -> tuple[Way, ...]:
         """Every way from a computer to the servers of a function, the primary's first, LANs in file order."""
         return tuple(

@@ -34,7 +34,7 @@ from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.sqlite_file import StoreError
 
 ARCHIVE = "alarms.sqlite"
-ROWS_MAX = 100_000
+ROWS_MAX = 200_000
 """Rows of one answer."""
 FOLD_SCANS = 2
 """Two servers may log one transition so many scans apart; told once then (merge)."""
@@ -75,7 +75,14 @@ class AlarmServerHost(TaskServerHost):
             self._store.has_state_utc(),
         )
         machine = AlarmServer(
-            server.name, *partner_of(plant, server), plant.timing, rng, plant.alarms, device_of, kept
+            server.name,
+            *partner_of(plant, server),
+            plant.timing,
+            rng,
+            plant.alarms,
+            device_of,
+            kept,
+            plant.has_visitors(server),
         )
         super().__init__(plant, server, machine, trace, plant.timing.alarm_scan, on_failure)
         self._machine_of_alarms = machine

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,19 +127,17 @@ class ClientHost(Host):
         self.on_answered(effect.device, positions, effect.data.source_utc)
         self.on_shown(effect.device, positions.tolist())
         if isinstance(self.trace, TraceFile) and self.trace.is_open:
-            server, lan = effect.way.server, effect.way.lan
-            answered: dict[str, Any] = {"device": effect.device, "source_utc": effect.data.source_utc}
-            entries = [("answered", answered)]
+            by = {"unit": effect.unit, "server": effect.way.server, "lan": effect.way.lan}
+            source_utc = effect.data.source_utc
+            entries = [("answered", {"device": effect.device, "source_utc": source_utc, **by})]
             for position in positions.tolist():
                 shown = image.at(position)
-                fields: dict[str, Any] = {
+                fields = {
                     "tag": image.names[position],
                     "value": shown.value if shown.quality.is_good else None,
                     "quality": shown.quality.name,
                     "source_utc": shown.source_utc,
-                    "unit": effect.unit,
-                    "server": server,
-                    "lan": lan,
+                    **by,
                 }
                 entries.append(("value", fields))
             self.trace.lines(entries)

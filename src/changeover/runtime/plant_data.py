@@ -24,6 +24,8 @@ from changeover.protocol.queries import (
 )
 from changeover.runtime.client import ClientHost
 from changeover.runtime.report_data import (
+    GOOD,
+    ROWS_MAX,
     AlarmRow,
     JournalRow,
     ReportDataError,
@@ -36,8 +38,6 @@ from changeover.runtime.trace_file import NoTrace
 PAGE_SCAN: Duration = SECOND
 ASK_SECONDS = 60.0
 """How long an archive may take to answer, a changeover on the way included."""
-ROWS_MAX = 100_000
-GOOD = "GOOD"
 
 
 class PlantData:
@@ -90,7 +90,7 @@ class PlantData:
         if recorded is None:
             raise ReportDataError(f"{name} is not recorded, trends.csv has no such tag")
         kind = "buckets" if bucket else "raw"
-        question = TrendQuery(recorded, start_utc, end_utc, kind, bucket or 0, ROWS_MAX)
+        question = TrendQuery(recorded, start_utc, end_utc, kind, bucket or 0, ROWS_MAX + 1)
         rows = await self._ask(Function.TREND, question)
         assert isinstance(rows, TrendRows)
         return trend_rows(rows)
@@ -111,7 +111,7 @@ class PlantData:
 
     async def journal(self, start_utc: int, end_utc: int) -> Sequence[JournalRow]:
         """The pair's journal from start to before end, ascending."""
-        rows = await self._ask(Function.ALARM, JournalQuery(start_utc, end_utc, limit=ROWS_MAX))
+        rows = await self._ask(Function.ALARM, JournalQuery(start_utc, end_utc, limit=ROWS_MAX + 1))
         assert isinstance(rows, JournalRows)
         return [self._journal_row(record) for record in rows.records]
 

@@ -80,6 +80,7 @@ class ReportServerHost(TaskServerHost):
             plant.reports,
             Calendar(plant.time_zone),
             self._kept(server.name),
+            plant.has_visitors(server),
         )
         super().__init__(plant, server, machine, trace, plant.timing.report_watch, on_failure)
         self._reports = {report.name: report for report in plant.reports}

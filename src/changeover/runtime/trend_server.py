@@ -113,6 +113,7 @@ class TrendServerHost(TaskServerHost):
             device_of,
             max(GAP_MIN, GAP_SCANS * scan),
             kept,
+            plant.has_visitors(server),
         )
         super().__init__(plant, server, machine, trace, SECOND, on_failure)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")

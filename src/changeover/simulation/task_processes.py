@@ -163,12 +163,13 @@ class TaskProcess:
             plant.timing,
             self._rng,
         )
+        visited = plant.has_visitors(own)
         if isinstance(self.disk, AlarmDisk):
-            return AlarmServer(*common, plant.alarms, self._device_of, self.disk.kept())
+            return AlarmServer(*common, plant.alarms, self._device_of, self.disk.kept(), visited)
         if isinstance(self.disk, TrendDisk):
             gap = GAP_SCANS * self._scan()
-            return TrendServer(*common, plant.trends, self._device_of, gap, self.disk.kept())
-        return ReportServer(*common, plant.reports, PeriodCalendar(), self.disk.kept())
+            return TrendServer(*common, plant.trends, self._device_of, gap, self.disk.kept(), visited)
+        return ReportServer(*common, plant.reports, PeriodCalendar(), self.disk.kept(), visited)
 
     def _io_client(self) -> IoClient:
         plant, own = self._plant, self.configuration
