@@ -233,9 +233,7 @@ def _run(
         priority,
         unacknowledged or event is AlarmEvent.ACKNOWLEDGED,
     )
-    act = Act(
-        event, tags, wanted, everything, listed, _text("the comment", text), _operator(user), span
-    )
+    act = Act(event, tags, wanted, everything, listed, _text("the comment", text), _operator(user), span)
     _end(act, _carry_out(plant, found, act, wait_seconds), as_json)
 
 

@@ -1,4 +1,4 @@
-"""Alarms, occurrences and journal records with what the project says of them: for people, and for programs."""
+"""Alarms, occurrences and journal records, with what the project says of them, as rows and as JSON."""
 
 from __future__ import annotations
 
@@ -103,7 +103,14 @@ class AlarmBook:
 def _order(row: AlarmRow) -> tuple[object, ...]:
     state = row.state
     listed = "active" in state.words or "returned" in state.words
-    return not listed, row.urgency == 0, row.urgency, state.acknowledged, not state.is_active, -state.active_utc
+    return (
+        not listed,
+        row.urgency == 0,
+        row.urgency,
+        state.acknowledged,
+        not state.is_active,
+        -state.active_utc,
+    )
 
 
 def occurrence_fields(row: OccurrenceRow) -> dict[str, object]:

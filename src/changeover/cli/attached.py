@@ -1,4 +1,4 @@
-"""A client of alarm, trend or report servers that a verb runs in its own process: it asks, acts and says how it goes."""
+"""A client of alarm, trend or report servers in this very process: it asks, acts, and says how it goes."""
 
 from __future__ import annotations
 
@@ -231,7 +231,10 @@ def converse(
     """Run a client in this process, talk to its server, and end.
 
     Args:
-        plant, client, function, wait_seconds: As for `Asking`.
+        plant: The plant.
+        client: The client to be.
+        function: ALARM, TREND or REPORT.
+        wait_seconds: As for `Asking`.
         talk: What to ask and do; its result is given back.
 
     Returns:

@@ -66,5 +66,7 @@ def command(
     more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
     more += ("--data", str(data)) if data else ()
     more += ("--version", version) if version else ()
-    jobs = [Job(n, own_command("run", str(folder), "--computer", name, "--node", n, *more)) for n in nodes]
+    clients = {client.name for client in plant.clients}
+    command = ("run", str(folder), "--computer", name)
+    jobs = [Job(n, own_command(*command, "--node", n, *more), waits=n in clients) for n in nodes]
     raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

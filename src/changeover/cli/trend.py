@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +26,18 @@ LIMIT_MAX = 10_000_000
 @click.command("trend")
 @project_argument
 @click.argument("tag_name", metavar="TAG")
-@click.option("--from", "begin", metavar="TIME", default=None, help="From then on: -8h, 06:00, 2026-03-02.  [default: -1h]")
+@click.option(
+    "--from",
+    "begin",
+    metavar="TIME",
+    default=None,
+    help="From then on: -8h, 06:00, 2026-03-02.  [default: -1h]",
+)
 @click.option("--to", "end", metavar="TIME", help="Up to before then.  [default: now]")
 @click.option("--bucket", type=Span(), metavar="SPAN", help="Least, greatest and mean of each 1m, 15m, 1h …")
-@click.option("--step", type=Span(), metavar="SPAN", help="One value each 1s, 250ms …; without either, samples.")
+@click.option(
+    "--step", type=Span(), metavar="SPAN", help="One value each 1s, 250ms …; without either, samples."
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, LIMIT_MAX),

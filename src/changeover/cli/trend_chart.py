@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from changeover.cli.trend_data import BUCKETS, RAW, Moments, TrendData, Values
-from changeover.cli.trend_times import long, shown, shown_zone, zone_name
+from changeover.cli.trend_times import long, shown_zone, span_shown, zone_name
 from changeover.cli.trend_view import named, rows_in_words
 from changeover.model.moment import SECOND
 from changeover.model.plant import Plant
@@ -65,7 +65,7 @@ def _figure(plant: Plant, data: TrendData, local: bool) -> Figure:
     _bound(axes, data)
     zone = shown_zone(plant, local)
     figure.text(0.015, 0.94, named(wanted.tag), fontsize=13, fontweight="bold", color=_INK, va="center")
-    span = f"{shown(wanted.start_utc, zone)} to {shown(wanted.end_utc, zone)} {zone_name(plant, local)}"
+    span = f"{span_shown(wanted.start_utc, wanted.end_utc, zone)} {zone_name(plant, local)}"
     about = " · ".join(filter(None, (wanted.tag.comment, plant.name, span)))
     figure.text(0.015, 0.872, about, fontsize=8.5, color=_PALE, va="center")
     figure.legend(
@@ -105,7 +105,9 @@ def _dress(axes: Any, plant: Plant, data: TrendData, local: bool) -> None:
 def _draw_gaps(axes: Any, data: TrendData) -> list[Any]:
     for start, end in data.gaps:
         left, right = _dates(np.array([start, end]))
-        axes.axvspan(left, right, facecolor=_GAP_FACE, edgecolor=_GAP_EDGE, hatch="////", linewidth=0, zorder=0)
+        axes.axvspan(
+            left, right, facecolor=_GAP_FACE, edgecolor=_GAP_EDGE, hatch="////", linewidth=0, zorder=0
+        )
     if not data.gaps:
         return []
     missing = long(sum(end - start for start, end in data.gaps))
@@ -125,11 +127,11 @@ def _draw_values(axes: Any, data: TrendData) -> list[Any]:
         color=_LINE,
         linewidth=1.3,
         drawstyle="steps-post" if held else "default",
-        marker="o" if len(data) <= _MARKED_MAX else "",
-        markersize=2.6,
         solid_capstyle="butt",
         zorder=3,
     )
+    if len(data) <= _MARKED_MAX:
+        axes.plot(_dates(data.utc), data.line, "o", color=_LINE, markersize=2.6, zorder=3)
     return [Line2D([], [], color=_LINE, linewidth=1.3, label=rows_in_words(wanted))]
 
 
@@ -149,15 +151,24 @@ def _draw_buckets(axes: Any, data: TrendData) -> list[Any]:
 
 def _draw_bad(axes: Any, data: TrendData) -> list[Any]:
     """Marks on the axis: samples that the device refused, or buckets of which only a part is known."""
-    marked = data.bad if data.wanted.kind == RAW else data.bad & ~np.isnan(data.line)
-    # The last bucket is not over yet, and says so by its place.
+    wanted = data.wanted
+    marked = data.bad
+    if wanted.kind != RAW:
+        # A bucket that is not over yet says so by its place.
+        marked = data.bad & ~np.isnan(data.line) & (data.utc + wanted.step <= wanted.end_utc)
     if not marked.any():
         return []
-    words, mark = ("bad quality", "x") if data.wanted.kind == RAW else ("partly known", "|")
+    words, mark = ("bad quality", "x") if wanted.kind == RAW else ("partly known", "|")
     at = data.utc[marked]
-    if data.wanted.kind == BUCKETS:
-        at = at + data.wanted.step // 2
-    style = {"color": _BAD, "marker": mark, "markersize": 5, "linestyle": "", "markeredgewidth": 1.2}
+    if wanted.kind == BUCKETS:
+        at = at + wanted.step // 2
+    style: dict[str, Any] = {
+        "color": _BAD,
+        "marker": mark,
+        "markersize": 5,
+        "linestyle": "",
+        "markeredgewidth": 1.2,
+    }
     bottom = axes.get_xaxis_transform()
     axes.plot(_dates(at), np.full(len(at), 0.015), transform=bottom, clip_on=False, zorder=4, **style)
     return [Line2D([], [], label=words, **style)]
@@ -168,7 +179,9 @@ def _bound(axes: Any, data: TrendData) -> None:
     if extremes is None:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "no value is recorded", transform=axes.transAxes, ha="center", va="center", color=_PALE)
+        axes.text(
+            0.5, 0.5, "no value is recorded", transform=axes.transAxes, ha="center", va="center", color=_PALE
+        )
         return
     least, greatest = min(extremes[0], *_held(data)), max(extremes[1], *_held(data))
     margin = 0.06 * (greatest - least) or max(abs(greatest) * 0.1, 0.5)

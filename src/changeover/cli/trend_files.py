@@ -46,7 +46,10 @@ FORMATS = (".csv", ".parquet", ".svg", ".png")
 def _write_csv(path: Path, data: TrendData) -> None:
     """A row each: UTC as ISO 8601, the values as they are kept, the quality in a word; a gap has no value."""
     columns = [
-        ["" if missing else repr(value) for missing, value in zip(np.isnan(c).tolist(), c.tolist(), strict=True)]
+        [
+            "" if missing else repr(value)
+            for missing, value in zip(np.isnan(c).tolist(), c.tolist(), strict=True)
+        ]
         for c in data.columns.values()
     ]
     text = StringIO()
@@ -61,14 +64,16 @@ def _write_parquet(path: Path, data: TrendData) -> None:
     import duckdb
 
     table = {"utc": data.utc // MICROSECOND, **data.columns, "quality": np.array(data.qualities(), object)}
-    values = ", ".join(f'CASE WHEN isnan("{name}") THEN NULL ELSE "{name}" END AS "{name}"' for name in data.columns)
+    values = ", ".join(
+        f'CASE WHEN isnan("{name}") THEN NULL ELSE "{name}" END AS "{name}"' for name in data.columns
+    )
     target = str(path).replace("'", "''")
     try:
         with duckdb.connect() as connection:
             connection.register("trend", table)
             connection.execute(
-                f"COPY (SELECT make_timestamptz(utc) AS utc, {values}, quality::VARCHAR AS quality FROM trend)"
-                f" TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT make_timestamptz(utc) AS utc, {values}, quality::VARCHAR AS quality"
+                f" FROM trend) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )
     except duckdb.IOException as error:
         raise OSError(None, str(error).splitlines()[0], str(path)) from error

@@ -62,7 +62,8 @@ def read_span(
     """What `--from` and `--to` say.
 
     Args:
-        begin, end: The options' texts, None where they were left out.
+        begin: Text of `--from`, None where it was left out.
+        end: The same of `--to`.
         plant: Its time zone is that of times that name none, where `local`; else it is UTC.
         local: See there.
         begin_default: Without `--from`, UTC nanoseconds since 1970.
@@ -96,6 +97,12 @@ def shown(utc: int, zone: tzinfo, decimals: int = 0) -> str:
         return "–"
     text = f"{datetime.fromtimestamp(utc // SECOND, zone):%Y-%m-%d %H:%M:%S}"
     return f"{text}.{utc % SECOND:09}"[: len(text) + 1 + decimals] if decimals else text
+
+
+def span_shown(start: int, end: int, zone: tzinfo) -> str:
+    """A span for people: `2026-03-02 06:00:00 to 14:00:00`."""
+    begin, finish = shown(start, zone), shown(end, zone)
+    return f"{begin} to {finish[11:] if finish[:10] == begin[:10] else finish}"
 
 
 def iso(utc: int) -> str:

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from changeover.cli.alarms_view import make_console
-from changeover.cli.trend_data import BUCKETS, INTERPOLATED, RAW, TrendData, TrendWanted, Values
-from changeover.cli.trend_times import long, shown, shown_zone, zone_name
+from changeover.cli.trend_data import BUCKETS, INTERPOLATED, RAW, Moments, TrendData, TrendWanted, Values
+from changeover.cli.trend_times import long, shown, shown_zone, span_shown, zone_name
 from changeover.cli.watched import value_text
 from changeover.model.moment import SECOND
 from changeover.model.plant import Plant
@@ -41,7 +41,7 @@ def heading(plant: Plant, data: TrendData, local: bool) -> list[str]:
     """What it is, what there is of it, and what is missing: one line each."""
     wanted, zone = data.wanted, shown_zone(plant, local)
     tag = wanted.tag
-    span = f"{shown(wanted.start_utc, zone)} to {shown(wanted.end_utc, zone)} {zone_name(plant, local)}"
+    span = f"{span_shown(wanted.start_utc, wanted.end_utc, zone)} {zone_name(plant, local)}"
     lines = [
         named(tag) + (f": {tag.comment}" if tag.comment else ""),
         f"{span}: {len(data):,} {rows_in_words(wanted)}; told by {data.answerer}",
@@ -67,7 +67,11 @@ def rows_in_words(wanted: TrendWanted) -> str:
         return f"buckets of {long(wanted.step)}"
     if wanted.kind == INTERPOLATED:
         return f"values, one every {long(wanted.step)}"
-    return "samples, one for each change" if wanted.is_event else f"samples, one every {long(wanted.trend.period)}"
+    return (
+        "samples, one for each change"
+        if wanted.is_event
+        else f"samples, one every {long(wanted.trend.period)}"
+    )
 
 
 def sparkline(data: TrendData, width: int) -> str:
@@ -87,7 +91,7 @@ def sparkline(data: TrendData, width: int) -> str:
 
 
 def _means(data: TrendData, edges: Values) -> Values:
-    """The mean of the rows between each two edges; where none lies there, of the row before unless in a gap."""
+    """The mean of the rows between each two edges; where none lies there, the row before, unless in a gap."""
     good = ~np.isnan(data.line)
     utc, values = data.utc[good], data.line[good]
     places = np.clip(np.searchsorted(edges, utc, "right") - 1, 0, len(edges) - 2)
@@ -104,9 +108,7 @@ def _event_means(data: TrendData, edges: Values) -> Values:
     return _without_gaps(data, edges, np.full(len(edges) - 1, np.nan), utc, values)
 
 
-def _without_gaps(
-    data: TrendData, edges: Values, means: Values, utc: Values, values: Values
-) -> Values:
+def _without_gaps(data: TrendData, edges: Values, means: Values, utc: Moments, values: Values) -> Values:
     """Where there is no mean, and no gap either, the value that is held."""
     middles = (edges[:-1] + edges[1:]) / 2
     in_gap = np.zeros(len(middles), np.bool_)
@@ -141,7 +143,9 @@ def _print_rows(console: Console, plant: Plant, data: TrendData, local: bool) ->
         table.add_row(shown(utc[row], zone, 3), *cells, Text(quality, _QUALITY_STYLES[quality]))
     console.print(table)
     if first:
-        console.print(Text(f" {first:,} rows before these: --out FILE or --json has all", "dim"), soft_wrap=True)
+        console.print(
+            Text(f" {first:,} rows before these: --out FILE or --json has all", "dim"), soft_wrap=True
+        )
 
 
 def _cell(data: TrendData, name: str, row: int) -> str:

@@ -57,10 +57,11 @@ def command(folder: Path, no_restart: bool, data: Path | None, trace_dir: Path |
     ]
     more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
     more += ("--data", str(data)) if data else ()
+    clients = {client.name for client in plant.clients}
     for computer in plant.computers:
         for node in nodes_of(plant, computer.name):
             arguments = ("run", str(folder), "--computer", computer.name, "--node", node, *more)
-            jobs.append(Job(node, own_command(*arguments)))
+            jobs.append(Job(node, own_command(*arguments), waits=node in clients))
     click.echo(f"{plant.name}: {len(jobs)} processes; Ctrl-C stops them all")
     click.echo(f"in another terminal: changeover watch {folder} --client {plant.clients[0].name}")
     raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

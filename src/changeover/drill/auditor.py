@@ -8,7 +8,7 @@ it finds everything, or patience is over. Trends are audited when all processes 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from changeover.core.alarm_records import JournalRecord
 from changeover.drill import archives
@@ -63,11 +63,15 @@ class Auditor:
         plant: The plant as it runs.
         rig: The running product.
         load: What switches the alarms.
+        functions: Those that are drilled; the others are not audited.
     """
 
-    def __init__(self, plant: Plant, rig: Rig, load: Load) -> None:
+    def __init__(self, plant: Plant, rig: Rig, load: Load, functions: Collection[Function]) -> None:
         self._plant = plant
         self._rig = rig
+        self._has_alarms = Function.ALARM in functions and bool(plant.alarms)
+        self._has_reports = Function.REPORT in functions and bool(plant.reports)
+        self._has_trends = Function.TREND in functions and bool(plant.trends)
         self._load = load
         self._calendar = Calendar(plant.time_zone)
         self._waves = {name: square.wave for name, square in load.squares.items()}
@@ -102,11 +106,11 @@ class Auditor:
         start, until = self._since, time.time_ns()
         self._since = until
         looks: dict[str, Callable[[], Counts]] = {}
-        if self._plant.tasks(Function.ALARM) and self._plant.alarms:
+        if self._has_alarms:
             looks[TRANSITIONS] = lambda: self._audit_transitions(start, until)
             looks[ACTIONS] = lambda: self._audit_actions(start, until)
             looks[JOURNALS] = lambda: self._audit_journals(start, until)
-        if self._plant.tasks(Function.REPORT) and self._plant.reports:
+        if self._has_reports:
             looks[RUNS] = lambda: self._audit_runs(start, until)
             looks[LOGS] = lambda: self._audit_logs(start, until)
         found = self._patiently(looks)
@@ -120,7 +124,7 @@ class Auditor:
 
     def await_trends(self) -> None:
         """Let trend servers fill their gaps, and make what was recorded durable: then they may be stopped."""
-        if self._plant.tasks(Function.TREND) and self._plant.trends:
+        if self._has_trends:
             time.sleep((self._plant.timing.trend_gap_fill + SETTLED) / SECOND)
 
     def judge_trends(self) -> tuple[Audit, ...]:
@@ -130,7 +134,7 @@ class Auditor:
             TrendArchiveError: An archive cannot be read.
         """
         servers = self._plant.tasks(Function.TREND)
-        if not servers or not self._plant.trends or not self._steady:
+        if not self._has_trends or not self._steady:
             return ()
         start, end = self._steady[0][0], time.time_ns() - SETTLED - self._plant.timing.trend_gap_fill
         held = {s.name: archives.samples(self._rig.data, s, self._plant, start, end) for s in servers}

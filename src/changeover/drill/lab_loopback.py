@@ -7,10 +7,11 @@ import shutil
 import tomllib
 from pathlib import Path
 
+from changeover.config.project import FILES
 from changeover.drill.lab_plan import LabError
 
-PLANT_FILE = "plant.toml"
-OTHER_FILES = ("citect.ini", "tags.csv")
+PLANT_FILE, *OTHER_FILES = FILES
+REPORTS_FILE = "reports.csv"
 
 # What may follow a value's place in TOML: a comment, or a string in one of its four forms. Comments are
 # matched so that the quotes in them open no string.

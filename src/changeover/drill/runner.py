@@ -74,14 +74,12 @@ class Driller:
         self._say = say
         self.audits: list[Audit] = []
 
-    def obstacles(self, strike: Strike) -> dict[Forecast, str]:
-        """Why rows of a strike cannot be drilled here; those that can are not among them."""
-        found = {row: why for row in strike.rows if (why := why_not(self._plant, row))}
-        left = replace(strike, rows=tuple(row for row in strike.rows if row not in found))
+    def obstacles(self, strike: Strike) -> tuple[str, ...]:
+        """Why each row of a strike cannot be drilled here, empty for one that can."""
         why = faults.obstacle(self._plant, strike, self._lab)
-        if not why and left.rows and not self._methods(left):
+        if not why and not self._methods(strike):
             why = NEEDS_NETWORK
-        return found | dict.fromkeys(left.rows, why) if why else found
+        return tuple(why_not(self._plant, row) or why for row in strike.rows)
 
     def drills(self, strike: Strike, repeat: int) -> Iterator[tuple[Drill, ...]]:
         """Strike `repeat` times in each way to make the fault; one drill for each row, each time.
@@ -109,7 +107,8 @@ class Driller:
 
     def conclude(self) -> None:
         """Bring the plant back, and audit what has happened since the last strike."""
-        self._audit(self._stage.await_steady(()) == "", "the end", is_cut=False)
+        if self._auditor and not self._stage.await_steady(()):
+            self.audits += self._auditor.judge("the last return", is_cut=False)
 
     def _methods(self, strike: Strike) -> tuple[Method, ...]:
         return faults.methods(self._plant, strike, self._rig, self._lab)

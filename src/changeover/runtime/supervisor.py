@@ -14,6 +14,8 @@ RESTART_DELAY_SECONDS_MAX = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long before it ended is restarted with the shortest delay."""
 STOP_SECONDS = 5.0
+WAIT_SECONDS_MAX = 10.0
+"""How long a process waits for those before it."""
 COULD_NOT_START = 1
 """Exit status of a process that found at its start that it cannot run."""
 LINE_BYTES_MAX = 65536
@@ -28,10 +30,13 @@ class Job:
     Attributes:
         name: For people.
         command: Program and arguments.
+        waits: Starts when all that do not wait have said something, or ended: a client that starts before its
+            primary servers listen goes to the standby, and stays there (T5).
     """
 
     name: str
     command: tuple[str, ...]
+    waits: bool = False
 
 
 def own_command(*arguments: str) -> tuple[str, ...]:
@@ -59,6 +64,8 @@ class Supervisor:
         self._say = say
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
+        self._silent = {job.name for job in jobs if not job.waits}
+        self._all_heard = asyncio.Event()
         self._gave_up = False
         self.status = 0
 
@@ -85,6 +92,8 @@ class Supervisor:
         delay = RESTART_DELAY_SECONDS_MIN
         first = True
         loop = asyncio.get_running_loop()
+        if job.waits and self._silent:
+            await self._until_heard()
         while not self._stopping.is_set():
             started = loop.time()
             status = await self._run_once(job)
@@ -110,6 +119,19 @@ class Supervisor:
             except TimeoutError:
                 delay = min(2 * delay, RESTART_DELAY_SECONDS_MAX)
 
+    async def _until_heard(self) -> None:
+        """Wait for those that start before, unless everything stops meanwhile."""
+        loop = asyncio.get_running_loop()
+        both = [loop.create_task(event.wait()) for event in (self._all_heard, self._stopping)]
+        await asyncio.wait(both, timeout=WAIT_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        for task in both:
+            task.cancel()
+
+    def _hear(self, name: str) -> None:
+        self._silent.discard(name)
+        if not self._silent:
+            self._all_heard.set()
+
     async def _run_once(self, job: Job) -> int:
         process = await asyncio.create_subprocess_exec(
             *job.command,
@@ -126,12 +148,14 @@ class Supervisor:
         assert process.stdout is not None
         await self._pass_on(job.name, process.stdout)
         status = await process.wait()
+        self._hear(job.name)
         del self._processes[job.name]
         return status
 
     async def _pass_on(self, name: str, output: asyncio.StreamReader) -> None:
         rest = b""
         while data := await output.read(LINE_BYTES_MAX):
+            self._hear(name)
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) >= LINE_BYTES_MAX:
                 lines, rest = [*lines, rest], b""
