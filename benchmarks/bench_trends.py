@@ -1,8 +1,8 @@
 """The trend archive beside rows in SQLite: recording, queries, size and back-fill, on one disk in one run.
 
 SQLite is driven through APSW, in WAL mode with synchronous=FULL: table (tag, utc, value, quality) and a
-unique index (tag, utc). Both hold one hour of 10,000 tags at 1 s, 36 million samples, then a month of 500 tags
-at 60 s. Values are random walks of 16-bit raw values that change every other second, scaled to 0 … 100;
+unique index (tag, utc). Both hold one hour of 10,000 tags at 1 s, 36 million samples, then a month of 500
+tags at 60 s. Values are random walks of 16-bit raw values that change every other second, scaled to 0 … 100;
 SQLite's own generator makes its rows where that is not measured. All lies in the system's page cache.
 
 `recorded` is on top of that hour: batches of one second, each durable before the next, as quickly as they
@@ -390,9 +390,7 @@ def print_table(report: dict[str, object]) -> None:
             ratio = row["archive"]["median"] / row["sqlite"]["median"]
             line += f"{ratio if row['unit'] == 'samples/s' else 1 / ratio:>8.1f}x"
         print(f"{line}  {row['unit']}")
-    print(
-        f"{report['hour_samples']:,} samples in the hour, {report['rounds']} rounds of recording and back-fill"
-    )
+    print(f"{report['hour_samples']:,} samples in the hour, {report['rounds']} rounds")
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from core.small_world import (
     EPOCH,
     NODES,
     PERIOD,
+    RETRY,
+    SEND_TIMEOUT,
     SERVERS,
     Run,
     SmallWorld,
@@ -25,10 +27,10 @@ from core.small_world import (
 
 SETTLED = 12 * SECOND
 """Until whatever was at work is over: links are back, logs are exchanged, runs are rendered."""
-SERVER, PAIR = (
-    st.sampled_from(SERVERS),
-    st.sampled_from([SERVERS, (SERVERS[0], CLIENT), (SERVERS[1], CLIENT)]),
-)
+FINDING = RETRY + SEND_TIMEOUT + SECOND
+"""Until two servers that see each other again have told each other everything."""
+SERVER = st.sampled_from(SERVERS)
+PAIR = st.sampled_from([SERVERS, (SERVERS[0], CLIENT), (SERVERS[1], CLIENT)])
 PAUSES = st.integers(0, 3500)
 KILLS = st.tuples(PAUSES, st.sampled_from(["kill", "start"]), SERVER)
 SLEEPS = st.tuples(PAUSES, st.sampled_from(["freeze", "thaw"]), SERVER)

@@ -67,9 +67,17 @@ def print_history(history: History, wait_seconds: float | None, as_json: bool) -
     console = make_console()
     book, zone = AlarmBook(history.plant), shown_zone(history.plant, history.local)
     if isinstance(answer, JournalRows):
-        table, count, what = journal_table(answer.records, book, zone), len(answer.records), "records"
+        table, count, what = (
+            journal_table(answer.records, book, zone, console.width),
+            len(answer.records),
+            "records",
+        )
     else:
-        table, count, what = summary_table(answer.rows, book, zone), len(answer.rows), "occurrences"
+        table, count, what = (
+            summary_table(answer.rows, book, zone, console.width),
+            len(answer.rows),
+            "occurrences",
+        )
     if count:
         console.print(table)
     words = f"the newest {count} {what}, --limit shows more" if count >= history.limit else f"{count} {what}"

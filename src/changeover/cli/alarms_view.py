@@ -22,7 +22,7 @@ from changeover.model.tag import Tag
 from changeover.protocol.queries import OccurrenceRow
 from changeover.runtime.tag_image import TagValue
 
-MEDIUM, WIDE = 100, 150
+MEDIUM, WIDE = 115, 165
 """Columns from which category, area and name, and from which value, operator and comment have room too."""
 _PIPED_COLUMNS = 200
 """Where no terminal cuts lines off."""
@@ -36,6 +36,7 @@ _MARKS = {
     "disabled": "d",
 }
 _GIVING_WAY = ("what", "comment")
+"""Columns that are cut first where there is no room."""
 _EVENT_STYLES = {
     AlarmEvent.ACTIVE: "bold",
     AlarmEvent.RETURNED: "",
@@ -72,7 +73,7 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
         cells: list[RenderableType] = [
             Text(_MARKS.get(state.words, " "), style),
             Text(str(row.urgency or "–"), style, justify="right"),
-            shown(state.active_utc, zone) if width >= MEDIUM else _short(state.active_utc, zone),
+            _time(state.active_utc, zone, width),
             Text(state.tag, "bold" if "unacknowledged" in state.words else ""),
             state.condition.value,
             Text(_state_words(row, zone), style.replace("reverse", "")),
@@ -87,33 +88,33 @@ def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width:
     return table
 
 
-def summary_table(rows: Iterable[OccurrenceRow], book: AlarmBook, zone: tzinfo) -> Table:
-    """Occurrences, one row each."""
+def summary_table(rows: Iterable[OccurrenceRow], book: AlarmBook, zone: tzinfo, width: int) -> Table:
+    """Occurrences, one row each; else as `states_table`."""
     table = _table("active", "tag", "priority", "condition", "returned", "acknowledged", "by", "comment")
     for row in rows:
         alarm = book.find(row.tag)
         open_style = "" if row.acknowledged_utc else "bold"
         table.add_row(
-            shown(row.active_utc, zone, 3),
+            _time(row.active_utc, zone, width, 3),
             Text(row.tag, open_style),
             Text(str(alarm.urgency or "–") if alarm else "", _colour(book.rank(alarm)), justify="right"),
             row.condition.value,
-            shown(row.returned_utc, zone, 3),
-            shown(row.acknowledged_utc, zone, 3),
+            _time(row.returned_utc, zone, width, 3),
+            _time(row.acknowledged_utc, zone, width, 3),
             clean(row.acknowledged_by),
             _line(clean(row.comment)),
         )
     return table
 
 
-def journal_table(records: Iterable[JournalRecord], book: AlarmBook, zone: tzinfo) -> Table:
-    """Journal records, one row each."""
+def journal_table(records: Iterable[JournalRecord], book: AlarmBook, zone: tzinfo, width: int) -> Table:
+    """Journal records, one row each; else as `states_table`."""
     table = _table("time", "tag", "event", "condition", "value", "who", "where", "comment")
     for record in records:
         tag = book.value_tag(book.find(record.tag)) if record.event.is_transition else None
         until = f"until {shown(record.until_utc, zone)}" if record.until_utc else ""
         table.add_row(
-            shown(record.utc, zone, 3),
+            _time(record.utc, zone, width, 3),
             record.tag,
             Text(record.event.name.lower(), _EVENT_STYLES.get(record.event, "yellow")),
             record.condition.value,
@@ -157,11 +158,12 @@ def _state_words(row: AlarmRow, zone: tzinfo) -> str:
     return f"shelved until {shown(until, zone)}"
 
 
-def _short(utc: int, zone: tzinfo) -> str:
-    """An instant where there is little room: the time of day of today, else date and minute."""
-    text = shown(utc, zone)
-    today = shown(time.time_ns(), zone)
-    return text[11:] if text[:10] == today[:10] else text[5:16] if utc else text
+def _time(utc: int, zone: tzinfo, width: int, decimals: int = 0) -> str:
+    """An instant; where there is little room the time of day of today, or date and minute."""
+    text = shown(utc, zone, decimals)
+    if width >= MEDIUM or not utc:
+        return text
+    return text[11:] if text[:10] == shown(time.time_ns(), zone)[:10] else text[5:16]
 
 
 def _value(tag: Tag | None, value: float, utc: int) -> str:
@@ -170,9 +172,9 @@ def _value(tag: Tag | None, value: float, utc: int) -> str:
     return f"{value_text(tag, TagValue(value, Quality.GOOD, utc, ''))} {tag.units}".rstrip()
 
 
-def _line(text: str) -> Text:
+def _line(text: str, style: str = "") -> Text:
     """A text that gives way, not in lines, when there is no room."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _colour(rank: int | None) -> str:

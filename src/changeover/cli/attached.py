@@ -19,7 +19,7 @@ from changeover.core.alarm_records import AlarmAction
 from changeover.model.plant import Plant, Way
 from changeover.model.server import Client, Function
 from changeover.protocol.queries import Answer, QueryError, Question
-from changeover.runtime.client import CommandEnd
+from changeover.runtime.client import CommandEnd, HardwareAlarm
 from changeover.runtime.process import Ending, run_loop
 from changeover.runtime.task_client import TaskClientHost
 from changeover.runtime.trace_file import NoTrace
@@ -61,10 +61,23 @@ class Answerer:
 
 
 class AttachedClient(TaskClientHost):
-    """A client that knows what its server says of itself."""
+    """A client that knows what its server says of itself.
 
-    def __init__(self, plant: Plant, client: Client, function: Function) -> None:
-        super().__init__(plant, client, function, NoTrace(), Random(time.monotonic_ns()))
+    Args:
+        plant: The plant.
+        client: The client to be.
+        function: ALARM, TREND or REPORT.
+        on_alarm: Takes hardware alarms.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        client: Client,
+        function: Function,
+        on_alarm: Callable[[HardwareAlarm], None] | None = None,
+    ) -> None:
+        super().__init__(plant, client, function, NoTrace(), Random(time.monotonic_ns()), on_alarm)
         self._is_active = False
 
     @property

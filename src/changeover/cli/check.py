@@ -21,6 +21,9 @@ def command(folder: Path) -> None:
         (plant.io_devices, "I/O device"),
         (plant.tags, "tag"),
         (plant.clients, "client"),
+        (plant.alarms, "alarm"),
+        (plant.trends, "trend"),
+        (plant.reports, "report"),
         (project.warnings, "warning"),
     )
     words = (f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for items, name in counts)

@@ -33,6 +33,7 @@ def command(out: Path | None, loopback: bool) -> None:
     from changeover.drill.lab import LabError
     from changeover.drill.nemesis import NemesisError
     from changeover.drill.rig import RigError
+    from changeover.drill.strikes import strikes
     from changeover.drivers.modbus.address import check_address
     from changeover.forecast.rules import forecast_plant
     from changeover.model.server import Function
@@ -56,7 +57,7 @@ def command(out: Path | None, loopback: bool) -> None:
         _step(3, f"2 I/O servers, a client and 2 simulated PLCs run {where}; the primary server is struck")
         run = DrillRun(load(folder), out / "drill", in_lab, check_address, seed=time.time_ns())
         chosen = [row for fault in FAULTS for row in rows if row.fault.value == fault]
-        interrupted = run_and_show(run, chosen, repeat=1)
+        interrupted = run_and_show(run, strikes(plant, chosen), repeat=1)
         sheet, records = run.write()
     except (CampaignError, LabError, RigError, NemesisError) as error:
         fail(str(error))

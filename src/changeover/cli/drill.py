@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changeover.cli.common import fail, fault_option, function_option, json_option, load, project_argument
-from changeover.cli.drill_view import run_and_show
+from changeover.cli.drill_view import audit_lines, run_and_show
 
 if TYPE_CHECKING:
     from changeover.drill.campaign import DrillRun
@@ -22,6 +22,7 @@ INTERRUPTED = 130
 @project_argument
 @function_option
 @fault_option
+@click.option("--target", metavar="NAME", help="Only this server, computer, LAN, I/O device or pair.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True)
 @click.option(
     "--out",
@@ -36,6 +37,7 @@ def command(
     folder: Path,
     function: str | None,
     fault: str | None,
+    target: str | None,
     repeat: int,
     out: Path | None,
     loopback: bool,
@@ -46,7 +48,7 @@ def command(
     """Start PROJECT's servers, clients and simulated PLCs, inject faults, and measure at the client.
 
     With the right to make network namespaces every fault is drilled; without it, those that need no network.
-    The exit status is 1 when a drill misses its forecast.
+    The exit status is 1 when a drill misses its forecast, or an audit finds something lost or doubled.
     """
     from changeover.drill.campaign import CampaignError, DrillRun, drillable
     from changeover.drill.lab import LabError
@@ -54,10 +56,14 @@ def command(
     from changeover.drill.rig import RigError
     from changeover.drivers.modbus.address import check_address
     from changeover.runtime.process import NotRunnableError
+    from changeover.storage.errors import ArchiveUnusableError
 
     project = load(folder, version)
-    if function not in (None, "io-data"):
-        fail(f"function {function} can only be forecast, drilled is io-data")
+    strikes = drillable(project.plant, function, fault, target)
+    if not strikes:
+        wanted = (("--function", function), ("--fault", fault), ("--target", target))
+        asked = " ".join(f"{option} {value}" for option, value in wanted if value is not None)
+        fail(f"nothing in {folder} is there to strike{' by ' if asked else ''}{asked}")
     out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
     if out.exists():
         fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
@@ -68,10 +74,9 @@ def command(
     except (CampaignError, NotRunnableError) as error:
         fail(str(error), status=2)
     try:
-        rows = drillable(project.plant, function, fault)
-        interrupted = run_and_show(run, rows, repeat, quiet=as_json)
+        interrupted = run_and_show(run, strikes, repeat, quiet=as_json)
         sheet, records = run.write()
-    except (LabError, RigError, NemesisError) as error:
+    except (LabError, RigError, NemesisError, ArchiveUnusableError) as error:
         _keep(run)
         fail(str(error), status=2)
     except OSError as error:
@@ -79,7 +84,7 @@ def command(
     _conclude(run, sheet, records, as_json)
     if interrupted:
         raise SystemExit(INTERRUPTED)
-    raise SystemExit(1 if run.campaign.failures else 0)
+    raise SystemExit(0 if run.campaign.passed else 1)
 
 
 def _keep(run: DrillRun) -> None:
@@ -131,4 +136,9 @@ def _conclude(run: DrillRun, sheet: Path, records: Path, as_json: bool) -> None:
         click.echo(f"left out: {what}: {why}")
     passed = sum(drill.passed for drill in campaign.drills)
     click.echo(f"{passed} of {len(campaign.drills)} drills within their forecast")
+    for line in audit_lines(campaign):
+        click.echo(f"  {line}")
+    for audit in campaign.found_wanting:
+        examples = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in audit.names.items())
+        click.echo(f"FAIL {audit.kind} after {audit.after or 'everything'}: {examples}")
     click.echo(f"sheet: {sheet}\nrecords: {records}")

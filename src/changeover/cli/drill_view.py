@@ -7,27 +7,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from changeover.drill.campaign import DrillRun
-    from changeover.drill.result import Drill
+    from changeover.drill.result import Campaign, Drill
+    from changeover.drill.strikes import Strike
     from changeover.forecast.result import Forecast
 
 
-def run_and_show(run: DrillRun, rows: Sequence[Forecast], repeat: int, quiet: bool = False) -> bool:
-    """Run drills, one line each; whether they were interrupted."""
+def run_and_show(run: DrillRun, strikes: Sequence[Strike], repeat: int, quiet: bool = False) -> bool:
+    """Run drills, a line for each function; whether they were interrupted."""
     from rich.console import Console
 
     console = Console(stderr=quiet, highlight=False)
-    shown: tuple[str, str] | None = None
+    shown: Strike | None = None
     with console.status("") as status:
 
         def say(text: str) -> None:
             status.update(f"[dim]{text}[/dim]")
 
         try:
-            for row, drill in run.run(rows, repeat, say):
-                if (row.fault.value, row.target) != shown:
-                    shown = (row.fault.value, row.target)
-                    console.print(heading(row), soft_wrap=True)
-                console.print(line(drill), soft_wrap=True)
+            for strike, drills in run.run(strikes, repeat, say):
+                if strike != shown:
+                    shown = strike
+                    console.print(f"[bold]{strike.name}[/bold]", soft_wrap=True)
+                    for row in strike.rows:
+                        console.print(heading(row), soft_wrap=True)
+                console.print(made(drills[0]), soft_wrap=True)
+                for drill in drills:
+                    console.print(line(drill), soft_wrap=True)
         except KeyboardInterrupt:
             console.print("[bold]interrupted: everything is cleaned up; the sheet holds what was done[/bold]")
             return True
@@ -35,7 +40,7 @@ def run_and_show(run: DrillRun, rows: Sequence[Forecast], repeat: int, quiet: bo
 
 
 def heading(row: Forecast) -> str:
-    """What a fault is forecast to cost, one line."""
+    """What a fault is forecast to cost a function, one line."""
     from changeover.forecast.wording import span
 
     parts = []
@@ -47,12 +52,18 @@ def heading(row: Forecast) -> str:
     ):
         if distribution is not None:
             parts.append(f"{name} {span(distribution)}")
-    what = f"[bold]{row.fault.value} {row.target}[/bold] ({row.outcome.value})"
-    return f"{what}\n  forecast: {', '.join(parts) or row.reason}"
+    told = f": {', '.join(parts)}" if parts else ""
+    return f"  forecast for {row.function.value} ({row.outcome.value}){told}"
+
+
+def made(drill: Drill) -> str:
+    """How a fault was made, one line."""
+    again = f" (repeats {drill.repeats})" if drill.repeats is not None else ""
+    return f"  {drill.repetition:>3}{again} {drill.variant}"
 
 
 def line(drill: Drill) -> str:
-    """What a drill measured, one line."""
+    """What a drill measured of one function, one line."""
     measured = [
         f"{name} {value:.3f}"
         for name, value in (
@@ -60,9 +71,27 @@ def line(drill: Drill) -> str:
             ("changeover", drill.changeover_s),
             ("#COM", drill.com_s if drill.forecast["com_s"] is not None else None),
             ("return", drill.return_s if drill.forecast["return_s"] is not None else None),
+            ("redundant", drill.redundant_s),
         )
         if value is not None
     ]
     verdict = "[green]PASS[/green]" if drill.passed else f"[bold red]FAIL[/bold red] {drill.why}"
-    again = f" (repeats {drill.repeats})" if drill.repeats is not None else ""
-    return f"  {drill.repetition:>3}{again} {drill.variant}: {', '.join(measured)} s  {verdict}"
+    figures = f"{', '.join(measured)} s" if measured else "nothing moved"
+    return f"      {drill.function:<8} {figures}  {verdict}"
+
+
+def audit_lines(campaign: Campaign) -> list[str]:
+    """What the audits found, one line for each kind."""
+    from changeover.drill.result import KINDS
+
+    lines = []
+    for kind in KINDS:
+        audits = [audit for audit in campaign.audits if audit.kind == kind]
+        if audits:
+            expected, lost, doubled, folded = (
+                sum(getattr(audit, name) for audit in audits)
+                for name in ("expected", "lost", "doubled", "folded")
+            )
+            told = f"{kind}: {expected} expected, {lost} lost, {doubled} doubled"
+            lines.append(f"{told}, {folded} folded" if folded else told)
+    return lines

@@ -153,9 +153,9 @@ def _write(out: Path, plant: Plant, data: TrendData, local: bool) -> None:
 
 def _document(data: TrendData) -> dict[str, object]:
     wanted = data.wanted
-    columns = {name: column.tolist() for name, column in data.columns.items()}
+    columns = {name: data.cells(name) for name in data.columns}
     rows = [
-        {"utc": utc, **{name: _number(column[row]) for name, column in columns.items()}, "quality": quality}
+        {"utc": utc, **{name: column[row] for name, column in columns.items()}, "quality": quality}
         for row, (utc, quality) in enumerate(zip(data.utc.tolist(), data.qualities(), strict=True))
     ]
     return {
@@ -170,7 +170,3 @@ def _document(data: TrendData) -> dict[str, object]:
         "gaps": [{"from_utc": start, "to_utc": end} for start, end in data.gaps],
         "rows": rows,
     }
-
-
-def _number(value: float) -> float | None:
-    return value if value == value else None

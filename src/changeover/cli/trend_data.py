@@ -89,6 +89,12 @@ class TrendData:
         """The value of each row, of a bucket its mean."""
         return self.columns["mean" if self.wanted.kind == BUCKETS else "value"]
 
+    def cells(self, name: str) -> list[float | int | None]:
+        """A column as it is written: None for no value, counts as whole numbers."""
+        column = self.columns[name]
+        values: list[float | int] = column.astype(np.int64).tolist() if name == "count" else column.tolist()
+        return [None if value != value else value for value in values]
+
     def qualities(self) -> list[str]:
         """Of each row in a word: `good`, `bad`, `gap`, or `partly` for a bucket of which a part is known."""
         empty = "bad" if self.wanted.kind == RAW else "gap"

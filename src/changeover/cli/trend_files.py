@@ -45,13 +45,7 @@ FORMATS = (".csv", ".parquet", ".svg", ".png")
 
 def _write_csv(path: Path, data: TrendData) -> None:
     """A row each: UTC as ISO 8601, the values as they are kept, the quality in a word; a gap has no value."""
-    columns = [
-        [
-            "" if missing else repr(value)
-            for missing, value in zip(np.isnan(c).tolist(), c.tolist(), strict=True)
-        ]
-        for c in data.columns.values()
-    ]
+    columns = [["" if v is None else repr(v) for v in data.cells(name)] for name in data.columns]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["utc", *data.columns, "quality"])
@@ -65,7 +59,8 @@ def _write_parquet(path: Path, data: TrendData) -> None:
 
     table = {"utc": data.utc // MICROSECOND, **data.columns, "quality": np.array(data.qualities(), object)}
     values = ", ".join(
-        f'CASE WHEN isnan("{name}") THEN NULL ELSE "{name}" END AS "{name}"' for name in data.columns
+        f"{name}::BIGINT AS {name}" if name == "count" else f'nullif("{name}", \'NaN\'::DOUBLE) AS "{name}"'
+        for name in data.columns
     )
     target = str(path).replace("'", "''")
     try:

@@ -17,6 +17,7 @@ from changeover.model.plant import Plant
 from changeover.runtime.report_times import nanoseconds
 
 MOMENT = "now, a span before now such as -1h, or a time such as 2026-03-02T06:00"
+_FAR = 2**63
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
 
 
@@ -129,17 +130,17 @@ def _moment(text: str, now: int, zone: tzinfo) -> int:
     if text.lower() == "now":
         return now
     if text[:1] in ("-", "+"):
-        return _in_calendar(now + parse_duration(text.removeprefix("+")))
+        return _in_archives(now + parse_duration(text.removeprefix("+")))
     if _CLOCK.fullmatch(text):
         today = datetime.fromtimestamp(now // SECOND, zone).date()
         moment = datetime.combine(today, time_of_day.fromisoformat(text))
     else:
         moment = datetime.fromisoformat(text)
-    return _in_calendar(nanoseconds(moment if moment.tzinfo else moment.replace(tzinfo=zone)))
+    return _in_archives(nanoseconds(moment if moment.tzinfo else moment.replace(tzinfo=zone)))
 
 
-def _in_calendar(utc: int) -> int:
-    """An instant that archives can hold."""
-    if utc < 0:
-        raise ValueError("before 1970")
-    return nanoseconds(datetime.fromtimestamp(utc // SECOND, UTC)) + utc % SECOND
+def _in_archives(utc: int) -> int:
+    """An instant that archives can hold: from 1970 to 2262."""
+    if not 0 <= utc < _FAR:
+        raise ValueError("out of reach")
+    return utc

@@ -12,11 +12,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from changeover.cli.attached import AttachedClient
 from changeover.cli.watch_lines import clock
 from changeover.cli.watched import QUALITY_WORDS, Wanted, WatchedClient, value_text, watch
 from changeover.core.io_group import IoGroup
 from changeover.core.link import LinkState
 from changeover.model.quality import Quality
+from changeover.model.server import Function
 from changeover.model.tag import Tag
 from changeover.runtime.client import HardwareAlarm
 from changeover.runtime.process import Ending
@@ -31,6 +33,13 @@ _LINK_STYLES = {
     LinkState.CONNECTING: "yellow",
     LinkState.GREETING: "yellow",
     LinkState.WAITING: "red",
+}
+_ALARM_STYLES = {
+    "active unacknowledged": "bold red",
+    "active acknowledged": "red",
+    "returned unacknowledged": "yellow",
+    "shelved": "dim",
+    "disabled": "dim",
 }
 _QUALITY_STYLES = {
     Quality.GOOD: "green",
@@ -50,6 +59,21 @@ async def watch_screen(wanted: Wanted) -> int:
         status = await watch(client, ending, lambda: True)
         console.print(screen(client, time.time_ns(), None))
         return status
+    plant = wanted.plant
+    alarms = None
+    if plant.alarms and plant.task_ways(wanted.client.computer, Function.ALARM):
+        alarms = AttachedClient(plant, wanted.client, Function.ALARM, client.take_alarm)
+        alarms.start()
+    try:
+        return await _live(console, client, alarms, ending)
+    finally:
+        if alarms is not None:
+            alarms.stop()
+
+
+async def _live(
+    console: Console, client: WatchedClient, alarms: AttachedClient | None, ending: Ending
+) -> int:
     loop = asyncio.get_running_loop()
     drawn = loop.time()
     with Live(console=console, screen=True, auto_refresh=False) as live:
@@ -58,33 +82,38 @@ async def watch_screen(wanted: Wanted) -> int:
             nonlocal drawn
             if loop.time() - drawn >= REFRESH_SECONDS:
                 drawn = loop.time()
-                live.update(screen(client, time.time_ns(), console.height), refresh=True)
+                live.update(screen(client, time.time_ns(), console.height, alarms), refresh=True)
             return True
 
         return await watch(client, ending, tick)
 
 
-def screen(client: WatchedClient, utc: int, height: int | None) -> RenderableType:
+def screen(
+    client: WatchedClient, utc: int, height: int | None, alarms: AttachedClient | None = None
+) -> RenderableType:
     """The whole screen.
 
     Args:
         client: What is shown.
         utc: Now, UTC nanoseconds since 1970.
         height: Rows that there are; None for as many as it takes.
+        alarms: The same client's side of the alarms; None where they are not shown.
     """
     devices = _devices(client, utc)
     ways = _ways(client)
-    alarms = list(client.alarms)[-_ALARMS_MAX:]
+    hardware = list(client.alarms)[-_ALARMS_MAX:]
+    counts = [_alarm_counts(alarms)] if alarms is not None else []
     left = None
     if height is not None:
-        left = max(1, height - _FIXED_ROWS - devices.row_count - 1 - max(1, len(alarms)))
+        left = max(1, height - _FIXED_ROWS - devices.row_count - 1 - max(1, len(hardware)) - len(counts))
     return Group(
         _title(client, utc),
         devices,
         ways,
+        *counts,
         Rule(style="dim"),
         _tags(client, utc, left),
-        _alarms(client, alarms),
+        _hardware(client, hardware),
     )
 
 
@@ -190,7 +219,22 @@ def _more(client: WatchedClient, hidden: tuple[Tag, ...]) -> RenderableType:
     return Text(f" … {len(hidden)} more: {words}. --tag PATTERN shows others.", "dim", no_wrap=True)
 
 
-def _alarms(client: WatchedClient, alarms: list[HardwareAlarm]) -> RenderableType:
+def _alarm_counts(alarms: AttachedClient) -> Text:
+    """How many alarms are in each state that asks for attention, and who says so."""
+    line = Text(no_wrap=True, overflow="ellipsis").append(" alarms  ", "bold")
+    answerer = alarms.answerer
+    found = Counter(state.words for state in alarms.states.values())
+    for words, style in _ALARM_STYLES.items():
+        if found[words]:
+            line.append(f"{found[words]} {words}   ", style)
+    if not found and answerer is not None:
+        line.append("none   ", "green")
+    if answerer is None:
+        return line.append("no server", "bold red")
+    return line.append(f"told by {answerer.server}", "dim")
+
+
+def _hardware(client: WatchedClient, alarms: list[HardwareAlarm]) -> RenderableType:
     title = f"hardware alarms: {len(client.alarms)}" if client.alarms else "hardware alarms"
     lines: list[RenderableType] = [Rule(Text(title, "bold"), align="left", style="dim")]
     lines.extend(

@@ -78,6 +78,7 @@ class KeptAlarms(msgspec.Struct, frozen=True):
 class _Pending(msgspec.Struct, frozen=True, gc=False):
     """A transition that was seen here and not found in the partner's journal yet; `record` has no number."""
 
+    seen: Seen
     record: JournalRecord
     since: Instant
 
@@ -152,21 +153,27 @@ class AlarmServer(TaskServer):
 
     def _on_seen(self, seen: Iterable[Seen], now: Instant, insist: bool = False) -> Iterable[Effect]:
         """What is seen otherwise than before; a server that starts only remembers it (`AlarmWatch.known`)."""
-        if self.status is not PairStatus.STARTING:
-            changes = (self.states.apply_seen(one, insist) for one in seen)
-            yield from self._take_over([change for change in changes if change is not None], now)
+        if self.status is PairStatus.STARTING:
+            return
+        changes: list[Change] = []
+        for one in seen:
+            change = self.states.apply_seen(one, insist)
+            if change is None:
+                continue
+            changes.append(change)
+            if self._logs[one.tag] and not self.is_active:
+                self._pending.setdefault(one.tag, []).append(_Pending(one, change.record, now))
+                self._await("pending", now + self._patience)
+        yield from self._take_over(changes, now)
 
     def _take_over(self, changes: Iterable[Change], now: Instant) -> Iterable[Effect]:
-        """Transitions of this server's own: log them, or note them until the partner has."""
+        """What this server did to alarms: the active one logs it."""
         changes = tuple(changes)
-        logged = [change.record for change in changes if self._logs[change.state.tag]]
         if self.is_active:
+            logged = (change.record for change in changes if self._logs[change.state.tag])
             yield from self._keep((change.state for change in changes), self._numbered(logged), now)
-            return
-        for record in logged:
-            self._pending.setdefault(record.tag, []).append(_Pending(record, now))
-            self._await("pending", now + self._patience)
-        self._publish(change.state for change in changes)
+        else:
+            self._publish(change.state for change in changes)
 
     def _numbered(self, records: Iterable[JournalRecord]) -> tuple[JournalRecord, ...]:
         """Records with this server's name and its next numbers."""
@@ -321,8 +328,12 @@ class AlarmServer(TaskServer):
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchStates):
             self._states_after = None if batch.done else batch.states[-1].tag
-            adopted = [state for state in map(self.states.adopt, batch.states) if state is not None]
-            yield from self._keep(adopted, (), now)
+            adopted = [state.tag for state in map(self.states.adopt, batch.states) if state is not None]
+            for tag in adopted:
+                # The partner's state does not know what was seen here alone.
+                for one in self._pending.get(tag, ()):
+                    self.states.apply_seen(one.seen)
+            yield from self._keep(map(self.states.get, adopted), (), now)
             return
         included, states = self._included or {}, []
         for record in batch.journal:

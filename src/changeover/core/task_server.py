@@ -96,15 +96,13 @@ class TaskPeer(Peer):
 
     Attributes:
         looking: Its questions that are being looked up.
-        heard_at: When anything came from it last.
     """
 
-    __slots__ = ("heard_at", "looking")
+    __slots__ = ("looking",)
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.looking = 0
-        self.heard_at: Instant = 0
 
 
 class TaskServer(ABC):
@@ -142,6 +140,8 @@ class TaskServer(ABC):
         self._has_visitors = has_visitors
         self._was_visited = False
         self._began_at: Instant = 0
+        # Of clients on other computers, by session, when they were heard; until they close it.
+        self._heard: dict[SessionId, Instant] = {}
         self._timing = timing
         self._start_timeout = start_timeout
         self._deadlines = Deadlines()
@@ -278,14 +278,15 @@ class TaskServer(ABC):
             yield from self._on_pair(self._pair.handle(stimulus, now), now)
         elif isinstance(stimulus, Closed):
             self._peers.drop(stimulus.session)
+            self._heard.pop(stimulus.session, None)
         elif isinstance(stimulus, FrameArrived):
             peer = self._peers.get(stimulus.session)
             if peer is not None:
-                peer.heard_at = now
                 peer.session.receive(stimulus.frame)
                 yield from peer.session.acknowledge()
                 yield from self._on_message(peer, stimulus.frame.message, now)
                 if self._is_away(peer):
+                    self._heard[stimulus.session] = now
                     yield from self._on_visited(now)
 
     def _on_visited(self, now: Instant) -> Iterable[Effect]:
@@ -391,10 +392,9 @@ class TaskServer(ABC):
         Who has been silent for longer than the partner can have been is not counted: another fault took it.
         """
         span = self._timing.send_timeout
-        silent_for = [now - peer.heard_at for peer in self._peers if self._is_away(peer)]
-        lately = [silence for silence in silent_for if silence < RECENT * span]
-        if lately:
-            return min(lately) >= span // 2
+        self._heard = {session: at for session, at in self._heard.items() if now - at < RECENT * span}
+        if self._heard:
+            return now - max(self._heard.values()) >= span // 2
         return self._has_visitors and not self._was_visited and now - self._began_at < LONELY
 
     def _is_away(self, peer: TaskPeer) -> bool:
@@ -507,6 +507,7 @@ class TaskServer(ABC):
     def _begin_lonely(self, now: Instant) -> None:
         """Nobody was heard yet."""
         self._was_visited, self._began_at = False, now
+        self._heard.clear()
         self._deadlines.set(("lonely", ""), now + LONELY)
 
     # --- parts ---

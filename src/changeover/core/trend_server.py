@@ -282,7 +282,6 @@ class TrendServer(TaskServer):
 
     def _on_begin(self, now: Instant) -> Iterable[Effect]:
         self._look_anew()
-        self._ended.clear()
         self._deadlines.set(("batch", ""), now + BATCH_PERIOD)
         if self._timing.trend_gap_fill:
             self._deadlines.set(("gaps", ""), now + self._timing.trend_gap_fill)

@@ -54,9 +54,7 @@ def runs(data: Path, server: TaskServer, since_utc: int) -> tuple[RunRecord, ...
             " WHERE scheduled_utc >= ? ORDER BY utc",
             (since_utc,),
         )
-        return tuple(
-            RunRecord(*row[:5], RunEvent[str(row[5]).upper()], tuple(json.loads(str(row[6])))) for row in rows
-        )
+        return tuple(_run_record(*row) for row in rows)
 
 
 def samples(
@@ -82,9 +80,7 @@ def samples(
     archive = TrendArchive(data / server.name, plant.trends, devices, time.time_ns())
     found: set[tuple[int, str]] = set()
     try:
-        covered = {
-            device: spans.clip(start_utc, end_utc) for device, spans in archive.coverage().items()
-        }
+        covered = {device: spans.clip(start_utc, end_utc) for device, spans in archive.coverage().items()}
         batch, after = archive.export(compared(plant), start_utc, end_utc, SAMPLES_PER_BATCH)
         while True:
             utc = np.frombuffer(batch.utc, dtype="<i8").tolist()
@@ -107,6 +103,13 @@ def compared(plant: Plant) -> dict[str, int]:
         for trend in plant.trends
         if trend.type is TrendType.PERIODIC and not trend.trigger
     }
+
+
+def _run_record(
+    origin: str, number: int, utc: int, report: str, scheduled_utc: int, event: str, detail: str
+) -> RunRecord:
+    files = tuple(json.loads(detail))
+    return RunRecord(origin, number, utc, report, scheduled_utc, RunEvent[event.upper()], files)
 
 
 @contextmanager

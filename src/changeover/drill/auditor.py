@@ -140,9 +140,7 @@ class Auditor:
         held = {s.name: archives.samples(self._rig.data, s, self._plant, start, end) for s in servers}
         samples = audit_samples({name: found for name, (found, _) in held.items()}, self._required(end))
         covered = audit_coverage({name: spans for name, (_, spans) in held.items()})
-        in_seconds = Counts(
-            covered.expected // SECOND, -(-covered.lost // SECOND), 0, 0, covered.names
-        )
+        in_seconds = Counts(covered.expected // SECOND, -(-covered.lost // SECOND), 0, 0, covered.names)
         return _audit(SAMPLES, "", False, samples), _audit(COVERAGE, "", False, in_seconds)
 
     # --- one kind each ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,18 +12,24 @@ from random import Random
 
 from changeover.config.project import Project, load_project
 from changeover.config.tags import AddressChecker
+from changeover.drill.auditor import Auditor
 from changeover.drill.governing import governing_parameters
 from changeover.drill.lab import Lab, LabError, rewrite_loopback
+from changeover.drill.load import Load, plan_load
 from changeover.drill.nemesis import NemesisError
-from changeover.drill.result import Campaign, Drill
+from changeover.drill.result import Audit, Campaign, Drill
 from changeover.drill.rig import Rig, RigError
 from changeover.drill.runner import Driller
 from changeover.drill.sheet import sheet_html
+from changeover.drill.stage import Stage
+from changeover.drill.strikes import Strike, functions_of
+from changeover.drill.strikes import strikes as strikes_of
 from changeover.forecast.result import Forecast
 from changeover.forecast.rules import forecast_plant
 from changeover.model.plant import Plant
 from changeover.model.server import Function
 from changeover.runtime.process import check_runnable
+from changeover.storage.errors import ArchiveUnusableError
 
 SHEET, RECORDS, TRACES, WORK = "sheet.html", "drills.json", "traces", "processes"
 ON_LOOPBACK = (
@@ -74,9 +80,9 @@ class DrillRun:
         )
 
     def run(
-        self, rows: Sequence[Forecast], repeat: int, say: Callable[[str], None]
-    ) -> Iterator[tuple[Forecast, Drill]]:
-        """Drill rows of the forecast; each drill is yielded, and kept in `campaign`, when it is over.
+        self, strikes: Sequence[Strike], repeat: int, say: Callable[[str], None]
+    ) -> Iterator[tuple[Strike, tuple[Drill, ...]]]:
+        """Strike; the drills of each strike are yielded, and kept in `campaign`, when it is over.
 
         What was found before an error stays in `campaign`, with a note of the error.
 
@@ -85,27 +91,60 @@ class DrillRun:
             LabError: The lab could not be built, or refused.
             NemesisError: A fault could not be made.
             RigError: The product did not start, or ended by itself.
+            ArchiveUnusableError: An archive that was to be audited cannot be read.
             OSError: The output folder cannot be written.
         """
         work = self._out / WORK
         work.mkdir(parents=True)
+        functions = functions_of(strikes)
         say("the product starts")
-        with self._rig(work) as (plant, rig, lab):
-            driller = Driller(plant, rig, lab, self._out / TRACES, self._rng, say)
-            for row in rows:
-                why = driller.obstacle(row)
-                if why:
-                    left_out = (f"{row.fault.value} {row.target}", why)
-                    self.campaign = replace(self.campaign, left_out=(*self.campaign.left_out, left_out))
+        with self._rig(work, strikes) as (plant, rig, lab, load):
+            auditor = Auditor(plant, rig, load, functions)
+            stage = Stage(plant, rig, functions, say)
+            driller = Driller(plant, rig, lab, stage, auditor, self._out / TRACES, self._rng, say)
+            for strike in strikes:
+                left = self._leave_out(strike, driller.obstacles(strike))
+                if left is None:
                     continue
-                try:
-                    for drill in driller.drills(row, repeat):
-                        self.campaign = replace(self.campaign, drills=(*self.campaign.drills, drill))
-                        yield row, drill
-                except (LabError, NemesisError, RigError, OSError) as error:
-                    note = f"The drills ended early, at {row.fault.value} {row.target}: {error}"
-                    self.campaign = replace(self.campaign, notes=(*self.campaign.notes, note))
-                    raise
+                with self._noted(f"at {strike.name}"):
+                    for drills in driller.drills(left, repeat):
+                        self._keep(drills, driller.audits)
+                        yield left, drills
+            if self.campaign.drills:
+                with self._noted("after the last strike"):
+                    driller.conclude()
+                    self._keep((), driller.audits)
+                    say("until the trend servers have filled their gaps")
+                    auditor.await_trends()
+                    rig.close()
+                    self._keep((), [*driller.audits, *auditor.judge_trends()])
+
+    def _keep(self, drills: tuple[Drill, ...], audits: Sequence[Audit]) -> None:
+        self.campaign = replace(self.campaign, drills=(*self.campaign.drills, *drills), audits=tuple(audits))
+
+    def _leave_out(self, strike: Strike, obstacles: tuple[str, ...]) -> Strike | None:
+        """A strike without the rows that cannot be drilled here, which are listed; None when none is left."""
+        left = tuple(row for row, why in zip(strike.rows, obstacles, strict=True) if not why)
+        if not left and len(set(obstacles)) == 1:
+            found: tuple[tuple[str, str], ...] = ((strike.name, obstacles[0]),)
+        else:
+            found = tuple(
+                (f"{row.fault.value} {row.target} ({row.function.value})", why)
+                for row, why in zip(strike.rows, obstacles, strict=True)
+                if why
+            )
+        self.campaign = replace(self.campaign, left_out=(*self.campaign.left_out, *found))
+        return replace(strike, rows=left) if left else None
+
+    @contextmanager
+    def _noted(self, where: str) -> Iterator[None]:
+        """Note an error that ends the drills."""
+        try:
+            yield
+        except (LabError, NemesisError, RigError, ArchiveUnusableError, OSError) as error:
+            note = f"The drills ended early, {where}: {error}"
+            self.campaign = replace(self.campaign, notes=(*self.campaign.notes, note))
+            raise
 
     def write(self) -> tuple[Path, Path]:
         """Write the sheet and the records of what was found so far; their paths."""
@@ -115,20 +154,20 @@ class DrillRun:
         return sheet, records
 
     @contextmanager
-    def _rig(self, work: Path) -> Iterator[tuple[Plant, Rig, Lab | None]]:
-        if self._in_lab:
-            copy = rewrite_loopback(self._project.folder, work / "project")
-            plant = load_project(
-                copy, version=self._project.plant.version, check_address=self._check_address
-            ).plant
-            with Lab.build(plant) as lab:
+    def _rig(self, work: Path, strikes: Sequence[Strike]) -> Iterator[tuple[Plant, Rig, Lab | None, Load]]:
+        plant, folder = self._project.plant, self._project.folder
+        with ExitStack() as stack:
+            lab = None
+            if self._in_lab:
+                templates = [report.template for report in plant.reports]
+                folder = rewrite_loopback(folder, work / "project", templates)
+                plant = load_project(folder, version=plant.version, check_address=self._check_address).plant
+                lab = stack.enter_context(Lab.build(plant))
                 self.campaign = replace(self.campaign, notes=(*self.campaign.notes, *lab.notes))
-                with _running(Rig(plant, copy, lab, work)) as rig:
-                    yield plant, rig, lab
-        else:
-            plant = self._project.plant
-            with _running(Rig(plant, self._project.folder, None, work)) as rig:
-                yield plant, rig, None
+            load = plan_load(plant, strikes)
+            has_alarms = Function.ALARM in functions_of(strikes)
+            rig = Rig(plant, folder, lab, work, load if has_alarms else None)
+            yield plant, stack.enter_context(_running(rig)), lab, load
 
 
 @contextmanager
@@ -151,12 +190,28 @@ def _check_loopback(plant: Plant) -> None:
         )
 
 
-def drillable(plant: Plant, function: str | None, fault: str | None) -> tuple[Forecast, ...]:
-    """The forecast's rows that the runtime can be drilled on: I/O data, of one fault or of all."""
-    return tuple(
+def drillable(
+    plant: Plant, function: str | None, fault: str | None, target: str | None = None
+) -> tuple[Strike, ...]:
+    """The strikes that serve the forecast's rows, of one function, fault or target or of all.
+
+    Args:
+        plant: The plant.
+        function: Its name as in `Function`, None for all.
+        fault: Its name as in `Fault`, None for all.
+        target: A row's target, or the computer of a server fault, in any case; None for all.
+    """
+    rows = (
         row
         for row in forecast_plant(plant)
-        if row.function is Function.IO_DATA
-        and function in (None, row.function.value)
+        if function in (None, row.function.value)
         and fault in (None, row.fault.value)
+        and (target is None or target.lower() in _names(plant, row))
     )
+    return strikes_of(plant, rows)
+
+
+def _names(plant: Plant, row: Forecast) -> set[str]:
+    """By which names a row's target may be called."""
+    names = {row.target.lower()}
+    return names | {plant.computer_of(row.target).lower()} if row.fault.is_server else names

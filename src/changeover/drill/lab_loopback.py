@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from changeover.config.project import FILES
+from changeover.config.text_file import find_file
 from changeover.drill.lab_plan import LabError
 
 PLANT_FILE, *OTHER_FILES = FILES
-REPORTS_FILE = "reports.csv"
 
 # What may follow a value's place in TOML: a comment, or a string in one of its four forms. Comments are
 # matched so that the quotes in them open no string.
@@ -26,37 +27,49 @@ _NEVER_AN_ADDRESS = frozenset(
 )
 
 
-def rewrite_loopback(project: Path, out: Path) -> Path:
-    """Copy a project's three files with real addresses in place of loopback ones.
+def rewrite_loopback(project: Path, out: Path, templates: Iterable[str] = ()) -> Path:
+    """Copy a project's files with real addresses in place of loopback ones.
 
     Only subnets, computers' addresses and units' addresses that are loopback change, and each keeps its
     length in the file but for two characters; comments and everything else stay as they are.
 
     Args:
         project: The project's folder.
-        out: Folder for the copy, made when it is missing; its three files are replaced.
+        out: Folder for the copy, made when it is missing; files of a project in it are replaced.
+        templates: Of reports, paths in the project: the folders in which they lie are copied too.
 
     Returns:
         `out`.
 
     Raises:
         LabError: `out` is the project itself, plant.toml cannot be read or is no TOML, or holds addresses in
-            a form that this function does not know.
+            a form that this function does not know; or a file cannot be copied.
     """
     if out.resolve() == project.resolve():
         raise LabError(f"{out} is the project itself, its copy needs a folder of its own")
-    source = project / PLANT_FILE
+    source = find_file(project, PLANT_FILE)
     try:
         text = source.read_bytes().decode("utf-8")
         rewritten = rewrite_loopback_text(text)
         out.mkdir(parents=True, exist_ok=True)
         (out / PLANT_FILE).write_bytes(rewritten.encode("utf-8"))
         for name in OTHER_FILES:
-            if (project / name).exists():
-                shutil.copyfile(project / name, out / name)
+            found = find_file(project, name)
+            if found.exists():
+                shutil.copyfile(found, out / name)
+        for folder in dict.fromkeys(PurePosixPath(template).parent for template in templates):
+            _copy_folder(project / folder, out / folder)
     except (OSError, ValueError) as error:
         raise LabError(f"copy {project} to {out}: {error}") from error
     return out
+
+
+def _copy_folder(source: Path, out: Path) -> None:
+    """Copy the files of a folder, which may include each other; a project's own files are there already."""
+    out.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_file() and not (out / path.name).exists():
+            shutil.copyfile(path, out / path.name)
 
 
 def rewrite_loopback_text(text: str) -> str:

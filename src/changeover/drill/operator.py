@@ -1,4 +1,4 @@
-"""The operator at a drill: comments on alarms and acknowledges them, whatever goes on, and notes how it ended.
+"""The operator at a drill: comments on alarms and acknowledges them, and notes how that ended.
 
     python -m changeover.drill.operator PROJECT CLIENT FILE [VERSION]
 

@@ -1,4 +1,4 @@
-"""Processes by name, in a lab's hosts or on this machine: started, watched, stopped, and never left behind."""
+"""Processes by name, in a lab's hosts or on this machine: started, watched, stopped, none left behind."""
 
 from __future__ import annotations
 

@@ -98,6 +98,11 @@ class Drill:
     repair_at: int | None = None
     repeats: int | None = None
 
+    def measured(self) -> dict[str, float | None]:
+        """What is held against the forecast, in seconds by measure."""
+        names = ("detection_s", "changeover_s", "changeover_last_s", "com_s", "return_s")
+        return {name: getattr(self, name) for name in names}
+
     @property
     def passed(self) -> bool:
         """Whether every measurement lies in its forecast's interval."""

@@ -234,26 +234,24 @@ def _record(row: Forecast, repetition: int, method: Method, measured: Measured |
     changeover = measured.changeover if measured and not is_calm else None
     com = measured.com if measured else None
     back = measured.return_ if measured and not is_calm else None
-    seconds = {
-        "detection_s": _seconds(measured.detection if measured else None),
-        "changeover_s": _seconds(changeover.first if changeover else None),
-        "changeover_last_s": _seconds(changeover.last if changeover else None),
-        "com_s": _seconds(com.last if com else None),
-        "return_s": _seconds(back.last if back else None),
-    }
-    return Drill(
+    first, last = (changeover.first, changeover.last) if changeover else (None, None)
+    drill = Drill(
         function=row.function.value,
         fault=row.fault.value,
         target=row.target,
         repetition=repetition,
         variant=method.words,
+        detection_s=_seconds(measured.detection if measured else None),
+        changeover_s=_seconds(first),
+        changeover_last_s=_seconds(last),
+        com_s=_seconds(com.last if com else None),
         com_first_s=_seconds(com.first if com else None),
         com_median_s=_seconds(com.median if com else None),
+        return_s=_seconds(back.last if back else None),
         redundant_s=None,
         forecast=forecast,
-        misses=hold_against(forecast, seconds) if measured is not None else (),
-        **seconds,
     )
+    return drill if measured is None else replace(drill, misses=hold_against(forecast, drill.measured()))
 
 
 def _seconds(span: Duration | None) -> float | None:

@@ -44,7 +44,8 @@ def split(
     Returns:
         Those that had to be, and all others.
     """
-    had_to, may = [], []
+    had_to: list[TrueTransition] = []
+    may: list[TrueTransition] = []
     for place, one in enumerate(found):
         lasts = place + 1 < len(found) and found[place + 1].utc - one.utc >= dwell
         lasted = place > 0 and one.utc - found[place - 1].utc >= dwell

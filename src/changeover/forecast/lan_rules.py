@@ -104,7 +104,12 @@ def _return_of_all(plant: Plant, lan: str, row: Forecast) -> Distribution | None
             if reach.unit_is_on(plant, device.primary, lan):
                 tick = wait(to_seconds(device.primary.timing.watch_period))
                 ticks.setdefault(device.primary.io_server, []).append(tick)
-        return later(*(_heard(plant, later(*found)) for found in ticks.values()))
+        return later(
+            *(
+                _heard(plant, sooner(later(*found), *_sessions_back(plant, lan, server)))
+                for server, found in ticks.items()
+            )
+        )
     servers = {device.primary.io_server for device in plant.io_devices}
     if not plant.policy.needs_heartbeat_to_switch or len(servers) < 2:
         return None
@@ -130,11 +135,50 @@ def _devices_gone(lan: str) -> str:
 def _field_cases(
     plant: Plant, lan: str, device: IoDevice, dead: frozenset[Unit], clients: tuple[Client, ...]
 ) -> list[Case]:
-    """The primary's device is on this LAN, not the clients' way: to the I/O server that is device-silent."""
-    cases = device_cases(plant, Fault.DEVICE_SILENT, device, dead, _devices_gone(lan), clients)
-    return [
-        replace(case, forecast=replace(case.forecast, fault=Fault.LAN_SILENT, target=lan)) for case in cases
-    ]
+    """The primary's device is on this LAN, not the clients' way: to the I/O server that is device-silent.
+
+    A client that has a session over it all the same finds the LAN by that; and with the session's return the
+    server tries its device.
+    """
+    server = device.primary.io_server
+    tick = wait(to_seconds(device.primary.timing.watch_period))
+    sessions = _sessions_back(plant, lan, server)
+    cases = []
+    for client, case in zip(
+        clients,
+        device_cases(plant, Fault.DEVICE_SILENT, device, dead, _devices_gone(lan), clients),
+        strict=True,
+    ):
+        row = replace(case.forecast, fault=Fault.LAN_SILENT, target=lan)
+        if sessions:
+            row = replace(row, return_=_heard(plant, sooner(tick, *sessions)))
+        if client in _with_session(plant, lan, server):
+            row = replace(row, detection=_probed(plant, client))
+        cases.append(replace(case, forecast=row))
+    return cases
+
+
+def _with_session(plant: Plant, lan: str, io_server: str) -> tuple[Client, ...]:
+    """Clients that have a session to an I/O server over a LAN."""
+    computer = plant.io_server(io_server).computer
+    return tuple(
+        client
+        for client in plant.clients
+        if client.computer != computer and lan in plant.common_lans(client.computer, computer)
+    )
+
+
+def _sessions_back(plant: Plant, lan: str, io_server: str) -> tuple[Distribution, ...]:
+    """Repair until each session over a LAN to an I/O server is tried again."""
+    return tuple(wait(to_seconds(plant.timing.client_retry)) for _ in _with_session(plant, lan, io_server))
+
+
+def _probed(plant: Plant, client: Client) -> Distribution:
+    """Fault until a client's probes have found a LAN that carries none of its requests (D1, T4)."""
+    found = silence(plant, Fault.LAN_SILENT)
+    assert found is not None, "only a frozen server goes unseen"
+    probe = add(first_request(client).distribution, found.distribution)
+    return beside(probe, round_trips(plant, PROBE))
 
 
 def _session_lan_case(
@@ -214,11 +258,8 @@ def _lan_beside(plant: Plant, lan: str, device: IoDevice, client: Client, dead: 
     computer = plant.io_server(device.primary.io_server).computer
     in_use = reach.way_in_use(plant, client, computer)
     if in_use is not None and lan in plant.common_lans(client.computer, computer):
-        found = silence(plant, Fault.LAN_SILENT)
-        assert found is not None, "only a frozen server goes unseen"
-        probe = add(first_request(client).distribution, found.distribution)
-        probed = beside(probe, round_trips(plant, PROBE))
-        return replace(row, detection=probed, reason=f"the client's requests go over {in_use}")
+        why = f"the client's requests go over {in_use}"
+        return replace(row, detection=_probed(plant, client), reason=why)
     if dead:
         standby = next(unit for unit in device.units if unit in dead)
         watchdog = None if plant.timing.watchdog else "not detected: [IOServer]WatchDog=0 probes no standby"

@@ -25,17 +25,31 @@ def as_seen(plant: Plant, injection: Injection, client: Client) -> Injection:
 def measuring_client(plant: Plant, injection: Injection) -> Client | None:
     """The client at which a fault is measured: of those that it does not take away itself, the worst off.
 
-    Worst is a client that nothing is left for, then one that changes over, the slowest first.
+    Worst is a client that nothing is left for, then one that changes over, then one that loses a session
+    beside, the slowest first.
     """
     away = struck_computer(plant, injection)
     staying = [client for client in plant.clients if client.computer != away and plant.ways(client)]
 
-    def harm(client: Client) -> tuple[bool, bool, Duration]:
+    def harm(client: Client) -> tuple[bool, bool, bool, Duration]:
         seen = as_seen(plant, injection, client)
         struck = bool(struck_devices(plant, seen, client))
-        return struck and not can_change_over(plant, seen, client), struck, client.page_scan
+        lost = struck and not can_change_over(plant, seen, client)
+        return lost, struck, not struck and _loses_a_session(plant, seen, client), client.page_scan
 
     return max(staying, key=harm, default=None)
+
+
+def _loses_a_session(plant: Plant, injection: Injection, client: Client) -> bool:
+    """Whether a silent LAN carries a session of a client to the server of a primary unit."""
+    if injection.fault is not Fault.LAN_SILENT:
+        return False
+    owners = {plant.io_server(device.primary.io_server).computer for device in plant.io_devices}
+    return any(
+        injection.target in plant.common_lans(client.computer, computer)
+        for computer in owners
+        if computer != client.computer
+    )
 
 
 def phases(plant: Plant) -> tuple[Duration, ...]:
