@@ -264,15 +264,19 @@ class Hour:
         return ours / self.samples, self.path.stat().st_size / rows
 
 
-def exported(hour: Hour, start: int) -> tuple[list[Samples], float]:
-    """Batches for a back-fill, and how many samples a second that was."""
+def exported(hour: Hour, start: int, given: Row, longest: Row) -> list[Samples]:
+    """Batches for a back-fill; notes how many samples a second that was, and the longest call."""
     batches: list[Samples] = []
+    waits: list[float] = []
     after = None
-    started = time.perf_counter()
     while sum(map(len, batches)) < hour.scale.filled:
+        started = time.perf_counter()
         samples, after = hour.archive.export(hour.walk.tags, start, MIDNIGHT + DAY, hour.scale.batch, after)
+        waits.append((time.perf_counter() - started) * 1e3)
         batches.append(samples)
-    return batches, sum(map(len, batches)) / (time.perf_counter() - started)
+    given.ours.append(sum(map(len, batches)) / sum(waits) * 1e3)
+    longest.ours.append(max(waits))
+    return batches
 
 
 def written(batches: list[Samples], write: Callable[[Samples], object]) -> tuple[float, float]:
@@ -283,7 +287,8 @@ def written(batches: list[Samples], write: Callable[[Samples], object]) -> tuple
 
 def back_fill(folder: Path, hour: Hour, rounds: int) -> list[Row]:
     """What the hour's archive exports, merged into empty ones, then once more."""
-    given, merged = Row("exported", "samples/s"), Row("back-fill: merged, all of it new", "samples/s")
+    given, piece = Row("exported, as recorded", "samples/s"), Row("  longest piece of a round", "ms")
+    merged = Row("back-fill: merged, all of it new", "samples/s")
     again, longest = (
         Row("back-fill: merged, all of it there", "samples/s"),
         Row("  longest batch of a round", "ms"),
@@ -291,8 +296,7 @@ def back_fill(folder: Path, hour: Hour, rounds: int) -> list[Row]:
     for number in range(rounds):
         # Another part each time: the archive keeps what it read last.
         start = MIDNIGHT + number * hour.scale.filled // hour.scale.tags * SECOND
-        batches, rate = exported(hour, start)
-        given.ours.append(rate)
+        batches = exported(hour, start, given, piece)
         archive = archive_of(folder / f"filled{number}", hour.walk, SECOND)
         sqlite = sqlite_of(folder / f"filled{number}.sqlite")
         for figures, write in (
@@ -305,7 +309,7 @@ def back_fill(folder: Path, hour: Hour, rounds: int) -> list[Row]:
             getattr(again, figures).append(written(batches, write)[0])
         archive.close()
         sqlite.close()
-    return [given, merged, longest, again]
+    return [given, piece, merged, longest, again]
 
 
 def month(folder: Path, scale: Scale) -> list[Row]:
@@ -359,6 +363,10 @@ def compare(rounds: int, scale: Scale) -> dict[str, object]:
         rows += back_fill(folder, hour, rounds)
         rows += hour.beside_a_compaction()
         rows.append(hour.queries("one tag's hour, compacted"))
+        given, piece = Row("exported, compacted", "samples/s"), Row("  longest piece of a round", "ms")
+        for number in range(rounds):
+            exported(hour, MIDNIGHT + number * scale.filled // scale.tags * SECOND, given, piece)
+        rows += [given, piece]
         hour.archive.close()
         hour.sqlite.close()
         with duckdb.connect() as tool:

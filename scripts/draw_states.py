@@ -274,8 +274,8 @@ def _client_asks(play: ServerPlay) -> None:
 
 
 def _everybody_lost(play: ServerPlay, partner: int) -> None:
-    for peer in play.part._peers:
-        peer.heard_at = play.now - play.part._timing.send_timeout
+    heard = play.part._heard
+    heard.update(dict.fromkeys(heard, play.now - play.part._timing.send_timeout))
     play.part.handle(Closed(partner), play.now)
 
 

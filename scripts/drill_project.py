@@ -12,7 +12,7 @@ from pathlib import Path
 from changeover.cli.new import write_project
 
 SECOND_LAN = '[[lan]]\nname = "LAN_B"\nsubnet = "127.11.0.0/16"\n\n[[lan]]\nname = "FIELD"'
-SWITCHED = 8
+SWITCHED = 24
 """Coils that alarms watch, beside the template's tags."""
 
 REPORTS = """name,schedule,period,template,formats,missed

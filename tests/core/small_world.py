@@ -225,10 +225,20 @@ class SmallWorld:
 
     def _server(self, name: str) -> ReportServer:
         partner = SERVERS[1 - SERVERS.index(name)]
-        ways = (Way(partner, "A"),)
         kept = self.archives[name].kept()
-        first, alone = name == SERVERS[0], frozenset[str]()
-        return ReportServer(name, partner, ways, first, alone, TIMING, self.rng, (REPORT,), Periods(), kept)
+        return ReportServer(
+            name,
+            partner,
+            (Way(partner, "A"),),
+            name == SERVERS[0],
+            frozenset(),
+            TIMING,
+            self.rng,
+            (REPORT,),
+            Periods(),
+            kept,
+            has_visitors=True,
+        )
 
     def _client(self) -> TaskClient:
         ways = tuple(Way(name, "A") for name in SERVERS)

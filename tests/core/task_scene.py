@@ -1,8 +1,8 @@
 """A task server and its partner, for playbooks. S = 2 s, ClientRetryTime 5 s.
 
-Ticks come at 125 ms and every 250 ms. `Report1` is the server, `Report2` its partner. Sessions that the server
-opens to its partner are 2, 4, …; by session 1 the partner, by 3, 5, … clients are connected. Whoever is there
-acknowledges everything at once.
+Ticks come at 125 ms and every 250 ms. `Report1` is the server, `Report2` its partner. Sessions that the
+server opens to its partner are 2, 4, …; by session 1 the partner, by 3, 5, … clients are connected. Whoever
+is there acknowledges everything at once.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def a_report_server(
     reports: Sequence[Report] = (),
     kept: KeptRuns | None = None,
     neighbours: Sequence[str] = (),
+    has_visitors: bool = False,
     **timing: float,
 ) -> tuple[ReportServer, Playbook]:
     """A report server that has not started. Its archive is R1, its partner's R2."""
@@ -61,6 +62,7 @@ def a_report_server(
         tuple(reports),
         Periods(),
         kept or KeptRuns("R1"),
+        has_visitors,
     )
     return server, Playbook(server, *ACKNOWLEDGEMENTS, *hide)
 

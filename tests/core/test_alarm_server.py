@@ -263,7 +263,7 @@ def test_nothing_is_concluded_while_the_device_delivers_nothing() -> None:
 
 
 def unacknowledged(status: PairStatus) -> tuple[AlarmServer, Playbook]:
-    """PUMP1 is active and logged, and HMI1 is connected."""
+    """PUMP1 is active and logged, HMI1 is connected, and it is second 20 of UTC."""
     server, play = paired(status)
     if status is ACTIVE:
         delivered(play, 2, 10, f"keep PUMP1={UNACKNOWLEDGED}; A1#1 PUMP1 ACTIVE@10", P1=ON)
@@ -273,6 +273,7 @@ def unacknowledged(status: PairStatus) -> tuple[AlarmServer, Playbook]:
         logged = record("A2", 1, "PUMP1", AlarmEvent.ACTIVE, 10)
         partner_wrote(play, 2, logged, then=[f"keep PUMP1={UNACKNOWLEDGED}; A2#1 PUMP1 ACTIVE@10"])
     with_client(play)
+    play(6, WallClock(at(20)))
     return server, play
 
 

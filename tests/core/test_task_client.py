@@ -397,19 +397,20 @@ def test_an_unacknowledged_probe_is_not_followed_by_another() -> None:
     play.attends.discard(2)
     play.wait(500, "2: Probe", "1: Poll 2 since 7")
     play.wait(1500, "1: Probe")
-    play.wait(2500, "1: Probe", "close 2")
+    play.wait(2500, "1: Probe", "close 2", f"open 3 {WAY2}")
 
 
 def test_from_the_loss_of_a_session_that_does_not_serve_nothing_follows() -> None:
     play = acquainted()
-    play(400, Closed(2))
+    play(400, Closed(2), f"open 3 {WAY2}")
+    play(401, ConnectFailed(3))
     play.wait(500, "1: Poll 2 since 7")
     play(501, play.says(1, News(2, 7, False)), "show News 2 rev 7")
     for n, at in enumerate((1500, 2500, 3500, 4500), start=3):
         play.wait(at, f"1: Poll {n} since 7")
         play(at + 1, play.says(1, News(n, 7, False)), f"show News {n} rev 7")
-    play.wait(5400, f"open 3 {WAY2}")
-    play(5401, ConnectFailed(3))
+    play.wait(5400, f"open 4 {WAY2}")
+    play(5401, ConnectFailed(4))
 
 
 def test_with_the_changeover_the_sessions_change_over_too() -> None:

@@ -84,7 +84,7 @@ def test_detection_is_the_client_s_for_servers_and_the_server_s_for_devices():
 
 def test_what_a_fault_strikes():
     client = PLANT.clients[0]
-    assert struck_by(PLANT, SILENT).servers == {"IOServer1"}
+    assert struck_by(PLANT, SILENT).servers == {"IOServer1", "Alarm1", "Trend1", "Report1"}
     assert struck_by(PLANT, Injection(Fault.DEVICE_SILENT, "PLC1")).units == {PRIMARY}
     assert struck_by(PLANT, Injection(Fault.STANDBY_DEVICE_SILENT, "PLC1")).units == {STANDBY}
     assert struck_by(PLANT, Injection(Fault.LAN_SILENT, "FIELD")).units == {PRIMARY, STANDBY}

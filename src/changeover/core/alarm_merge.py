@@ -65,9 +65,9 @@ def merge(records: Iterable[JournalRecord], window: Duration) -> Merged:
             seen[record.tag, record.event.is_transition].append(record)
     done = [record for group in actions.values() for record in _merge_action(group)]
     disabled: dict[str, list[int]] = defaultdict(list)
-    for (_, tag, event), group in actions.items():
-        if event is AlarmEvent.DISABLED:
-            disabled[tag].extend(record.utc for record in group)
+    for record in done:
+        if record.event is AlarmEvent.DISABLED:
+            disabled[record.tag].append(record.utc)
     told = [
         record
         for (tag, _), group in seen.items()

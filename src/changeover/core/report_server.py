@@ -12,6 +12,10 @@ decided at one point who runs: where the partner learns that a run is prepared, 
 cut off, or slept, at that point waits until it has learnt what its partner did; if that ran it meanwhile, the
 files are thrown away. One that has an end is never run again.
 
+A server that comes back while its partner is gone does not know what that did meanwhile. Runs that fell due
+while it was away, and those that the partner had started, wait for the partner; after two minutes they are
+run all the same, rather twice than never.
+
 Two servers that cannot see each other while clients see both believe that they are active, and both run.
 Their logs then hold two ends of one run: that is counted, not hidden.
 """
@@ -45,7 +49,7 @@ from changeover.core.task_messages import (
     PairStatus,
     Poll,
 )
-from changeover.core.task_server import TaskPeer, TaskServer
+from changeover.core.task_server import LONELY, TaskPeer, TaskServer
 from changeover.model.moment import SECOND, Duration, Instant
 from changeover.model.plant import Timing, Way
 from changeover.model.report import MissedRuns, Report, Schedule
@@ -143,6 +147,9 @@ class ReportServer(TaskServer):
         for record in kept.records:
             self._learn(record)
         self._utc = 0
+        self._is_unsure = False
+        self._unsure_utc = 0
+        self._unsure_until: Instant = 0
 
     # --- running ---
 
@@ -151,6 +158,10 @@ class ReportServer(TaskServer):
         for name in self._reports:
             # A report that never ran begins now: what lies before is nobody's debt.
             self._looked_until.setdefault(name, clock.utc)
+        if self._is_unsure:
+            # The first time that is told after it came back: until then it was away.
+            self._unsure_utc = self._unsure_utc or clock.utc
+            self._is_unsure = now < self._unsure_until and not self._knows_all()
         if not self.is_active:
             return
         yield from self._run_again(now)
@@ -158,9 +169,10 @@ class ReportServer(TaskServer):
             yield from self._run_due(report, now)
 
     def _run_due(self, report: Report, now: Instant) -> Iterable[Effect]:
-        due = self._calendar.runs_between(
-            report.schedule, self._looked_until[report.name], self._utc, MISSED_MAX
-        )
+        since = self._looked_until[report.name]
+        if self._is_unsure:
+            since = max(since, self._unsure_utc)
+        due = self._calendar.runs_between(report.schedule, since, self._utc, MISSED_MAX)
         due = tuple(scheduled for scheduled in due if (report.name, scheduled) not in self._runs)
         in_time = self._utc - 2 * (self._timing.send_timeout + self._timing.report_watch)
         late = [scheduled for scheduled in due if scheduled < in_time]
@@ -177,7 +189,12 @@ class ReportServer(TaskServer):
         for scheduled in due:
             if scheduled not in skipped:
                 yield from self._start(report.name, scheduled, now)
-        self._looked_until[report.name] = max(self._looked_until[report.name], self._utc)
+        if not self._is_unsure:
+            self._looked_until[report.name] = max(self._looked_until[report.name], self._utc)
+
+    def _knows_all(self) -> bool:
+        """Whether the partner is there, and has told everything."""
+        return self._pair.is_there and self._pair.belief is not Belief.STARTING and not self._lacks()
 
     def _run_again(self, now: Instant) -> Iterable[Effect]:
         """Runs that were started and will not end: their server is gone, or was started anew."""
@@ -185,7 +202,8 @@ class ReportServer(TaskServer):
             if run.event is not RunEvent.STARTED or identity in self._rendering:
                 continue
             theirs = run.origin != self.origin
-            if identity[0] in self._reports and not (theirs and self._pair.belief is Belief.ACTIVE):
+            waits = self._is_unsure or self._pair.belief is Belief.ACTIVE
+            if identity[0] in self._reports and not (theirs and waits):
                 yield from self._start(*identity, now)
 
     def _start(self, report: str, scheduled: int, now: Instant) -> Iterable[Effect]:
@@ -226,6 +244,8 @@ class ReportServer(TaskServer):
         return run.event is RunEvent.STARTED and (self.is_active or run.origin == self.origin)
 
     def _on_ready(self, now: Instant) -> Iterable[Effect]:
+        if self._pair.belief in (Belief.GONE, Belief.CUT_OFF):
+            self._is_unsure, self._unsure_utc, self._unsure_until = True, 0, now + LONELY
         return self._publish(now)
 
     def _on_partner_told(self, state: PairState, now: Instant) -> Iterable[Effect]:

@@ -84,7 +84,8 @@ from changeover.model.plant import Timing, Way
 
 QUESTIONS = (Query, FetchRecords, FetchStates, FetchCovered, FetchSamples)
 LONELY: Duration = 120 * SECOND
-"""How long a server that starts without its partner, and hears no client, takes itself for cut off."""
+"""How long a server without its partner that hears no client, though some should be there, takes itself for
+cut off. Not where partner and clients fell silent together: that is no coincidence."""
 RECENT = 3
 """So many SendTimeouts ago is lately."""
 QUERIES_MAX = 32
@@ -139,6 +140,7 @@ class TaskServer(ABC):
         self._neighbours = neighbours
         self._has_visitors = has_visitors
         self._was_visited = False
+        self._may_be_alone = True
         self._began_at: Instant = 0
         # Of clients on other computers, by session, when they were heard; until they close it.
         self._heard: dict[SessionId, Instant] = {}
@@ -291,7 +293,7 @@ class TaskServer(ABC):
 
     def _on_visited(self, now: Instant) -> Iterable[Effect]:
         """A client on another computer is heard: this server is on the network."""
-        self._was_visited = True
+        self._was_visited, self._may_be_alone = True, False
         if self._pair.belief is Belief.CUT_OFF:
             yield from self._become_starting(now)
             yield from self._on_pair(self._pair.restart(now), now)
@@ -352,9 +354,10 @@ class TaskServer(ABC):
         if purpose in PEER_TIMERS and isinstance(owner, int):
             return self._peers.on_timer(purpose, owner, now)
         if purpose == "tick":
+            self._look_around(now)
             return self._pair.on_tick(at, self._state(), now)
         if purpose == "lonely":
-            if self._pair.belief is Belief.CUT_OFF and not self._was_visited:
+            if self._pair.belief is Belief.CUT_OFF and self._may_be_alone:
                 self._pair.become_alone()
             return ()
         if purpose == "start":
@@ -396,6 +399,23 @@ class TaskServer(ABC):
         if self._heard:
             return now - max(self._heard.values()) >= span // 2
         return self._has_visitors and not self._was_visited and now - self._began_at < LONELY
+
+    def _look_around(self, now: Instant) -> None:
+        """The partner is gone since before; now the clients fall silent too."""
+        if self._pair.belief is not Belief.GONE or not self._heard:
+            return
+        span = self._timing.send_timeout
+        silence = now - max(self._heard.values())
+        if silence >= RECENT * span:
+            self._heard.clear()
+        elif silence >= span:
+            self._pair.become_cut_off()
+            self._await_company(now)
+
+    def _await_company(self, now: Instant) -> None:
+        """Whether this server is cut off, or all others are gone, only time tells."""
+        self._may_be_alone = True
+        self._deadlines.set(("lonely", ""), now + LONELY)
 
     def _is_away(self, peer: TaskPeer) -> bool:
         """Whether a peer is a client on another computer; `:` divides a server's name from its part."""
@@ -508,7 +528,7 @@ class TaskServer(ABC):
         """Nobody was heard yet."""
         self._was_visited, self._began_at = False, now
         self._heard.clear()
-        self._deadlines.set(("lonely", ""), now + LONELY)
+        self._await_company(now)
 
     # --- parts ---
 

@@ -11,9 +11,11 @@
     ----
         4.1250  HMI1       session-timeout  IOServer1/LAN_A
 
-`plant` counts family, lans, servers, devices and clients. `parameters` are those of `PARAMETERS`, durations
-with their unit. `phases` are shares of the free-running timers' periods, handed out in turn in the order in
-which the timers start (each server's heartbeat and its units' watch, then each client's page scan); `seed`
+`plant` counts family, lans, servers (of I/O data), devices and clients, and with alarm, trend and report the
+servers of these functions. `parameters` are those of `PARAMETERS`, durations with their unit. `phases` are
+shares of the free-running timers' periods, handed out in turn in the order in which the timers start (each
+I/O server's heartbeat and its units' watch; the tick of each other server that has a partner; each client's
+page scan for I/O data; then for each client and function its page scan and the watch of each way); `seed`
 draws them instead. Below the separator stands the golden trace, one line per `TraceLine` worth reading.
 """
 
@@ -34,7 +36,7 @@ from changeover.scenario.timeline import Scenario, Sketch, Step, Timeline
 SEPARATOR = "----"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s)")
 _STEP = re.compile(r"at (.+?): (repair )?([a-z-]+) (\S+)")
-_COUNTS = ("lans", "servers", "devices", "clients")
+_COUNTS = ("lans", "servers", "devices", "clients", "alarm", "trend", "report")
 
 
 class ScenarioError(ValueError):
@@ -70,6 +72,7 @@ PARAMETERS: dict[str, Callable[[Sketch, str], Sketch]] = {
     "TimeOut": _in_timing("request_timeout"),
     "HeartTime": _in_timing("heartbeat"),
     "ClientRetryTime": _in_timing("client_retry"),
+    "WatchTime": _in_timing("watch"),
     "WatchDog": _watchdog,
     "DeviceTimeout": _in_driver("timeout", parse_span),
     "DeviceRetry": _in_driver("retry", int),
@@ -78,6 +81,7 @@ PARAMETERS: dict[str, Callable[[Sketch, str], Sketch]] = {
     "OfflineRule": _in_driver("offline_rule", lambda text: OfflineRule[text.upper()]),
     "PageScan": lambda sketch, text: replace(sketch, page_scan=parse_span(text)),
     "RoundTrip": lambda sketch, text: replace(sketch, round_trip=parse_span(text)),
+    "StandbyPriority": lambda sketch, text: replace(sketch, standby_priority=int(text)),
 }
 """Name in a scenario file → how it changes the sketch; `Device…` are the driver's."""
 

@@ -15,16 +15,19 @@ from changeover.scenario.fault import Injection
 class Sketch:
     """A plant in a few words: servers IOServer1, … on SCADA1, …, devices PLC1, …, clients HMI1, ….
 
-    Every device has one unit on each server, IOServer1's is the primary. Servers and clients are on every
-    client LAN (LAN_A, LAN_B); the devices are on FIELD.
+    Every device has one unit on each server, IOServer1's is the primary. Alarm1, Alarm2, Trend1, … are on the
+    same computers, the first of each function is the primary. Servers and clients are on every client LAN
+    (LAN_A, LAN_B); the devices are on FIELD.
 
     Attributes:
         family: The version family.
-        lans, servers, devices, clients: How many.
+        lans, servers, devices, clients: How many; `servers` are I/O servers.
+        alarm, trend, report: How many servers of that function.
         timing: Parameters of citect.ini.
         driver: Timing of every unit.
         page_scan: R of every client.
         round_trip: Of every LAN.
+        standby_priority: Priority of every standby alarm, trend or report server; that of primaries is 1.
     """
 
     family: Family
@@ -32,10 +35,14 @@ class Sketch:
     servers: int = 2
     devices: int = 1
     clients: int = 1
+    alarm: int = 0
+    trend: int = 0
+    report: int = 0
     timing: Timing = field(default_factory=Timing)
     driver: DriverTiming = field(default_factory=DriverTiming)
     page_scan: Duration = 250 * MILLISECOND
     round_trip: Duration = MILLISECOND
+    standby_priority: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from changeover.model.device import IoDevice, Unit, UnitMode
 from changeover.model.lan import Computer, Endpoint, Lan
 from changeover.model.plant import NetworkProtocol, Plant
 from changeover.model.policy import POLICIES, Family
-from changeover.model.server import Client, IoServer
+from changeover.model.server import Client, Function, IoServer, TaskMode, TaskServer
 from changeover.scenario.timeline import Scenario, Sketch
 from changeover.simulation.plant_world import PlantWorld
 
 _VERSIONS = {Family.A: "3.30", Family.B: "3.40", Family.C: "5.0"}
 _SERVER_PORT, _DEVICE_PORT = 2082, 5020
+_TASK_PORTS = {Function.ALARM: 2080, Function.REPORT: 2084, Function.TREND: 2085}
 
 
 class _Phases(Random):
@@ -34,7 +35,8 @@ def plant_of(sketch: Sketch) -> Plant:
     """The plant that a sketch stands for."""
     lans = [f"LAN_{chr(ord('A') + n)}" for n in range(sketch.lans)]
     numbers = range(1, sketch.servers + 1)
-    servers = [_computer(f"SCADA{n}", [*lans, "FIELD"], 10 + n) for n in numbers]
+    computers = max(sketch.servers, sketch.alarm, sketch.trend, sketch.report)
+    servers = [_computer(f"SCADA{n}", [*lans, "FIELD"], 10 + n) for n in range(1, computers + 1)]
     stations = [_computer(f"HMI{n}", lans, 100 + n) for n in range(1, sketch.clients + 1)]
     return Plant(
         name="scenario",
@@ -47,7 +49,7 @@ def plant_of(sketch: Sketch) -> Plant:
         computers=(*servers, *stations),
         io_servers=tuple(IoServer(f"IOServer{n}", f"SCADA{n}", _SERVER_PORT) for n in numbers),
         io_devices=tuple(_device(n, sketch) for n in range(1, sketch.devices + 1)),
-        task_servers=(),
+        task_servers=_task_servers(sketch),
         clients=tuple(Client(station.name, station.name, sketch.page_scan) for station in stations),
         tags=(),
     )
@@ -57,7 +59,8 @@ def run_scenario(scenario: Scenario) -> tuple[TraceLine, ...]:
     """Run a scenario and give back its whole trace, in the order of the instants."""
     trace: list[TraceLine] = []
     rng = _Phases(scenario.phases) if scenario.phases else Random(scenario.seed)
-    world = PlantWorld(plant_of(scenario.sketch), rng, trace.append)
+    plant = plant_of(scenario.sketch)
+    world = PlantWorld(plant, rng, trace.append, with_tasks=bool(plant.task_servers))
     world.start()
     for step in scenario.timeline.steps:
         world.world.run(step.at)
@@ -79,6 +82,22 @@ def _subnet(lan: str) -> str:
 
 def _computer(name: str, lans: list[str], host: int) -> Computer:
     return Computer(name, tuple((lan, f"{_network(lan)}.0.{host}") for lan in lans))
+
+
+def _task_servers(sketch: Sketch) -> tuple[TaskServer, ...]:
+    counts = {Function.ALARM: sketch.alarm, Function.TREND: sketch.trend, Function.REPORT: sketch.report}
+    return tuple(
+        TaskServer(
+            function=function,
+            name=f"{function.value.title()}{n}",
+            computer=f"SCADA{n}",
+            mode=TaskMode.PRIMARY if n == 1 else TaskMode.STANDBY,
+            priority=1 if n == 1 else sketch.standby_priority,
+            port=_TASK_PORTS[function],
+        )
+        for function, count in counts.items()
+        for n in range(1, count + 1)
+    )
 
 
 def _device(number: int, sketch: Sketch) -> IoDevice:
