@@ -57,6 +57,10 @@ from changeover.model.report import MissedRuns, Report, Schedule
 RECORDS_PER_BATCH = 500
 START_TIMEOUT: Duration = 30 * SECOND
 """How long the partner's log may take at the start."""
+LOOK_BACK: Duration = 600 * SECOND
+"""How far before the last decided run others are looked for: a server that came back decides out of order."""
+RUNS_MAX = 20_000
+"""Runs that are remembered, before those are forgotten that nobody will look for again."""
 MISSED_MAX = 1000
 """Of one report, missed runs that are looked at."""
 
@@ -142,6 +146,7 @@ class ReportServer(TaskServer):
         self._saved = kept.saved_utc
         self._runs: dict[_Identity, _Run] = {}
         self._looked_until: dict[str, int] = {}
+        self._first: dict[str, int] = {}
         self._rendering: set[_Identity] = set()
         self._prepared: dict[_Identity, None] = {}
         for record in kept.records:
@@ -158,10 +163,13 @@ class ReportServer(TaskServer):
         for name in self._reports:
             # A report that never ran begins now: what lies before is nobody's debt.
             self._looked_until.setdefault(name, clock.utc)
+            self._first.setdefault(name, clock.utc)
         if self._is_unsure:
             # The first time that is told after it came back: until then it was away.
             self._unsure_utc = self._unsure_utc or clock.utc
             self._is_unsure = now < self._unsure_until and not self._knows_all()
+        if len(self._runs) > RUNS_MAX:
+            self._forget_old()
         if not self.is_active:
             return
         yield from self._run_again(now)
@@ -169,7 +177,7 @@ class ReportServer(TaskServer):
             yield from self._run_due(report, now)
 
     def _run_due(self, report: Report, now: Instant) -> Iterable[Effect]:
-        since = self._looked_until[report.name]
+        since = max(self._first[report.name], self._looked_until[report.name] - LOOK_BACK)
         if self._is_unsure:
             since = max(since, self._unsure_utc)
         due = self._calendar.runs_between(report.schedule, since, self._utc, MISSED_MAX)
@@ -191,6 +199,16 @@ class ReportServer(TaskServer):
                 yield from self._start(report.name, scheduled, now)
         if not self._is_unsure:
             self._looked_until[report.name] = max(self._looked_until[report.name], self._utc)
+
+    def _forget_old(self) -> None:
+        """Forget runs that have an end, and that no look goes back to."""
+        limit = self._utc - 2 * LOOK_BACK
+        self._runs = {
+            identity: run
+            for identity, run in self._runs.items()
+            if identity[1] >= limit or run.event in _RANK
+        }
+        self._first = {name: max(first, limit) for name, first in self._first.items()}
 
     def _knows_all(self) -> bool:
         """Whether the partner is there, and has told everything."""
@@ -282,6 +300,8 @@ class ReportServer(TaskServer):
             self._prepared[identity] = None
         seen = self._looked_until.get(record.report, 0)
         self._looked_until[record.report] = max(seen, record.scheduled_utc)
+        first = self._first.get(record.report, record.scheduled_utc)
+        self._first[record.report] = min(first, record.scheduled_utc)
 
     # --- the partner and clients ---
 

@@ -157,7 +157,7 @@ def _searched(
         return _lost(fault, home.function, target, detection, _nothing_left(fault, target, client))
     tried = [stage for way in search.dead for stage in _tried(plant, fault, way)]
     stages = (*found, *tried, _watch(plant, search.live), _answer(plant, fault, search.live))
-    return_, returning = _return(plant, fault, home, search.dead, search.live)
+    return_, returning = _return(plant, home, search.dead, search.live)
     return Forecast(
         function=home.function,
         fault=fault,
@@ -206,11 +206,13 @@ def _answer(plant: Plant, fault: Fault, way: Way) -> Stage:
 
 
 def _return(
-    plant: Plant, fault: Fault, home: TaskServer, dead: tuple[Way, ...], live: Way
+    plant: Plant, home: TaskServer, dead: tuple[Way, ...], live: Way
 ) -> tuple[Distribution | None, str | None]:
     """T5: nobody goes back unless the server that was lost has the better priority.
 
-    Then every way to it is tried with each of its own ticks, and the first one after the repair does.
+    Then every way to it is tried with each of its own ticks, and the first one after the repair does. A
+    server that was away lets its clients wait until it has what its partner has: by how much there is to
+    fetch, not by any parameter, so the interval is without it.
     """
     if live.server == home.name:
         return None, f"no return: the client keeps {home.name} over {live.lan} (T5)"
@@ -218,8 +220,7 @@ def _return(
         return None, f"no return: the client stays on {live.server} (T5)"
     ticks = [wait(to_seconds(plant.timing.watch)) for way in dead if way.server == home.name]
     back = add(sooner(*ticks), Constant(round_trips(plant, TASK_RETURN)))
-    starts = fault in (Fault.SERVER_CLOSED, Fault.SERVER_FROZEN)
-    return back, "return: not before the server has taken over what its partner has (T6)" if starts else None
+    return back, "return: not before the server has taken over what its partner has (T6)"
 
 
 def _lost(
