@@ -349,6 +349,23 @@ def test_a_signal_ends_the_waiting(stopped: Project) -> None:
     assert end(process)[1] == "changeover: interrupted before the answer came\n"
 
 
+def test_an_act_on_the_list_without_a_server_is_refused(stopped: Project) -> None:
+    result = verb("alarms", "disable", str(stopped.folder), "--listed", "--wait", "0.2")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("refused: disable what is listed: no alarm server answered within 0.2 s")
+
+
+def test_an_action_that_a_signal_stops_before_it_is_sent_is_refused(stopped: Project) -> None:
+    process = command("alarms", "ack", str(stopped.folder), "--all")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("waiting for")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 1
+    out, err = end(process)
+    assert out == "refused: acknowledge all alarms: interrupted before the answer came, nothing was sent\n"
+    assert err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -365,6 +382,7 @@ def test_a_signal_ends_the_waiting(stopped: Project) -> None:
         ((".", "--summary", "--journal"), "choose one"),
         ((".", "--journal", "--watch"), "look at alarms as they stand"),
         ((".", "--from", "-1h"), "go with --summary or --journal"),
+        ((".", "--limit", "5"), "go with --summary or --journal"),
         ((".", "--journal", "--from", "now", "--to", "-1h"), "is not before --to"),
     ],
 )

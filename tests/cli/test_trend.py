@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -78,10 +79,10 @@ def test_samples_come_at_whole_multiples_of_their_period(running: Running, span:
     rows = document["rows"]
     assert [each["utc"] - rows[0]["utc"] for each in rows] == [n * 250 * MILLISECOND for n in range(8)]
     assert {each["quality"] for each in rows} == {"good"}
-    # The register counts up every 100 ms, and is read as often as its quickest trend.
-    assert sorted(each["value"] for each in rows) == [each["value"] for each in rows] or 65535 in range(
-        int(rows[0]["value"]), int(rows[0]["value"]) + 100
-    )
+    # The register counts up and starts over; it is read as often as its quickest trend asks.
+    values = [int(each["value"]) for each in rows]
+    assert all((later - value) % 65536 < 100 for value, later in pairwise(values))
+    assert len(set(values)) > 1
 
 
 def test_buckets_and_steps_agree_with_the_samples(running: Running, span: tuple[str, str]) -> None:
@@ -306,12 +307,8 @@ def test_qualities_are_words(stopped: Project) -> None:
 
 def test_the_line_of_blocks_is_blank_in_a_gap(stopped: Project) -> None:
     nan = float("nan")
-    assert sparkline(
-        data(stopped, INTERPOLATED, [0, 7, nan, 3.5], gaps=((NOW + 2 * SECOND, NOW + 3 * SECOND),)), 4
-    ) in (
-        "▁█ ▄",
-        "▁█ ▅",
-    )
+    gaps = ((NOW + 2 * SECOND, NOW + 3 * SECOND),)
+    assert sparkline(data(stopped, INTERPOLATED, [0, 7, nan, 3], gaps=gaps), 4) == "▁█ ▄"
     assert sparkline(data(stopped, INTERPOLATED, [nan, nan]), 3) == "   "
     # An event trend holds its value, at the start too, until a gap.
     event = data(
@@ -328,18 +325,14 @@ def test_the_line_of_blocks_is_blank_in_a_gap(stopped: Project) -> None:
 
 def paths(svg: bytes, colour: str) -> list[str]:
     """The outlines of one colour."""
-    found = []
-    for path in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path"):
-        if f"stroke: {colour}" in path.get("style", ""):
-            found.append(path.get("d", ""))
-    return found
+    found = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path")
+    return [path.get("d", "") for path in found if f"stroke: {colour}" in path.get("style", "")]
 
 
 def test_no_line_is_drawn_across_a_gap(stopped: Project) -> None:
     whole = data(stopped, RAW, [1, 2, 3, 4, 5, 6])
-    (line,) = [
-        path for path in paths(chart(stopped.plant, whole, False, "svg"), "#2f6db3") if path.count("L") > 2
-    ]
+    svg = chart(stopped.plant, whole, False, "svg")
+    (line,) = [path for path in paths(svg, "#2f6db3") if path.count("L") > 2]
     assert line.count("M") == 1
     half = data(stopped, RAW, [1, 2, 3, 7, 8, 9], utc=[NOW + n * SECOND for n in (0, 1, 2, 7, 8, 9)])
     object.__setattr__(half, "gaps", ((NOW + 3 * SECOND, NOW + 7 * SECOND),))
@@ -363,7 +356,8 @@ def test_headings_say_what_is_missing(stopped: Project) -> None:
     found = heading(stopped.plant, data(stopped, RAW, [1, 2], gaps=((NOW, NOW + 200 * SECOND),)), False)
     assert found == [
         "Steps",
-        "2026-03-02 06:00:00 to 06:00:02 UTC: 2 samples, one every 250 ms; told by Trend1 on LAN_A, the active server",
+        "2026-03-02 06:00:00 to 06:00:02 UTC: 2 samples, one every 250 ms; "
+        "told by Trend1 on LAN_A, the active server",
         "no value for 3 min 20 s in 1 gap",
     ]
 
@@ -377,6 +371,7 @@ def test_headings_say_what_is_missing(stopped: Project) -> None:
         ("now", 0),
         ("-1h", -3600),
         ("-00:01:30", -90),
+        ("-1", -1),
         ("+0.5", 0.5),
         ("2026-03-02T05:00", -3600),
         ("2026-03-02 06:00:00.25", 0.25),
@@ -390,13 +385,8 @@ def test_times_are_read(text: str, seconds: float) -> None:
     assert read_moment("--from", text, NOW, UTC) == NOW + round(seconds * SECOND)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "1", "-1", "25:00", "2026-13-01", "1969-12-31", "-99999d", "+999999999999w"]
-)
+@pytest.mark.parametrize("text", ["", "1", "25:00", "2026-13-01", "1969-12-31", "-99999d", "+999999999999w"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    if text == "-1":
-        assert read_moment("--from", text, NOW, UTC) == NOW - SECOND
-        return
     with pytest.raises(click.BadParameter, match="is no time: now, a span before now"):
         read_moment("--from", text, NOW, UTC)
 

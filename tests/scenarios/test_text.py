@@ -8,9 +8,11 @@ from changeover.core.trace import TraceKind, TraceLine
 from changeover.model.device import OfflineRule
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.policy import Family
+from changeover.model.server import TaskMode
 from changeover.scenario.fault import Fault, Injection
 from changeover.scenario.text import ScenarioError, format_line, format_trace, parse, parse_span, with_golden
 from changeover.scenario.timeline import Step
+from changeover.simulation.scenario_run import plant_of
 
 TEXT = """\
 # A story.
@@ -71,6 +73,24 @@ def test_what_is_wrong_is_said_with_its_line(text: str, message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse(text)
     assert message in str(caught.value)
+
+
+def test_alarm_trend_and_report_servers_are_counted_by_their_function() -> None:
+    text = "plant: family B, servers 0, devices 0, alarm 2, trend 1, report 3\n{}run until 1 s\n"
+    sketch = parse(text.format("parameters: WatchTime 700 ms, StandbyPriority 2\n")).sketch
+    assert (sketch.alarm, sketch.trend, sketch.report) == (2, 1, 3)
+    assert (sketch.timing.watch, sketch.standby_priority) == (700 * MILLISECOND, 2)
+    plant = plant_of(sketch)
+    assert plant.io_servers == plant.io_devices == ()
+    assert [(s.name, s.computer, s.mode, s.priority) for s in plant.task_servers] == [
+        ("Alarm1", "SCADA1", TaskMode.PRIMARY, 1),
+        ("Alarm2", "SCADA2", TaskMode.STANDBY, 2),
+        ("Trend1", "SCADA1", TaskMode.PRIMARY, 1),
+        ("Report1", "SCADA1", TaskMode.PRIMARY, 1),
+        ("Report2", "SCADA2", TaskMode.STANDBY, 2),
+        ("Report3", "SCADA3", TaskMode.STANDBY, 2),
+    ]
+    assert plant_of(parse("plant: family B\nrun until 1 s\n").sketch).task_servers == ()
 
 
 def test_spans_are_exact_and_have_a_unit() -> None:

@@ -66,9 +66,7 @@ class ListOrAct(click.Command):
 @click.option(
     "--limit",
     type=click.IntRange(1, LIMIT_MAX),
-    default=LIMIT,
-    show_default=True,
-    help="Of summary and journal: the newest so many.",
+    help=f"Of summary and journal: the newest so many.  [default: {LIMIT}]",
 )
 @click.option("--watch", is_flag=True, help="Go on showing them until Ctrl-C.")
 @local_option
@@ -87,7 +85,7 @@ def command(
     journal: bool,
     begin: str | None,
     end: str | None,
-    limit: int,
+    limit: int | None,
     watch: bool,
     local: bool,
     wait_seconds: float | None,
@@ -97,7 +95,7 @@ def command(
 
     With a command before PROJECT, act on them: `changeover alarms ack PROJECT TAG`.
     """
-    _refuse_what_does_not_go(everything, summary, journal, unacknowledged, watch, begin, end)
+    _refuse_what_does_not_go(everything, summary, journal, unacknowledged, watch, begin, end, limit)
     plant, found = load_asking_client(folder, client, Function.ALARM)
     wanted = AlarmFilter(patterns, category_number(plant, category), area, priority, unacknowledged)
     wanted.alarms(plant)
@@ -106,7 +104,7 @@ def command(
     elif summary or journal:
         from changeover.cli.alarms_history import History, print_history
 
-        history = History(plant, found, wanted, journal, begin, end, limit, local)
+        history = History(plant, found, wanted, journal, begin, end, limit or LIMIT, local)
         print_history(history, wait_seconds, as_json)
     else:
         _list(plant, found, wanted, everything, local, wait_seconds, as_json)
@@ -120,14 +118,15 @@ def _refuse_what_does_not_go(
     watch: bool,
     begin: str | None,
     end: str | None,
+    limit: int | None,
 ) -> None:
     if everything + summary + journal > 1:
         raise click.UsageError("--all, --summary and --journal are three lists: choose one")
     history = summary or journal
     if history and (unacknowledged or watch):
         raise click.UsageError("--unacknowledged and --watch look at alarms as they stand")
-    if not history and (begin is not None or end is not None):
-        raise click.UsageError("--from and --to go with --summary or --journal")
+    if not history and (begin, end, limit) != (None, None, None):
+        raise click.UsageError("--from, --to and --limit go with --summary or --journal")
 
 
 def _watch(

@@ -239,13 +239,16 @@ def _run(
 
 def _carry_out(plant: Plant, client: Client, act: Act, wait_seconds: float | None) -> _Ended:
     from changeover.cli.alarms_rows import AlarmBook
-    from changeover.cli.attached import Asking, converse
-    from changeover.protocol.queries import StateRows, StatesQuery
+    from changeover.cli.attached import NOTHING_SENT, Asking, EndedError, converse
+    from changeover.protocol.queries import QueryError, StateRows, StatesQuery
 
     async def talk(asking: Asking) -> _Ended:
         tags = act.tags
         if act.listed:
-            answer = await asking.ask(StatesQuery(listed_only=True))
+            try:
+                answer = await asking.ask(StatesQuery(listed_only=True))
+            except (QueryError, EndedError) as error:
+                return _Ended(CommandEnd("refused", f"{error}, {NOTHING_SENT}"), (), "", None)
             assert isinstance(answer, StateRows)
             tags = tuple(row.state.tag for row in AlarmBook(plant).rows(answer.states, act.filter))
             if not tags:

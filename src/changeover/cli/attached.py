@@ -26,6 +26,7 @@ from changeover.runtime.trace_file import NoTrace
 
 INTERRUPTED = 130
 """Exit status where a signal ended a verb before it had its answer: 128 + SIGINT, as shells have it."""
+NOTHING_SENT = "nothing was sent"
 _LOOK_SECONDS = 0.02
 _FIRST_PROGRESS_SECONDS = 1.0
 _PROGRESS_SECONDS = 5.0
@@ -34,7 +35,15 @@ _T = TypeVar("_T")
 
 
 class EndedError(Exception):
-    """This process has to end before the answer came."""
+    """This process has to end before the answer came.
+
+    Attributes:
+        status: Its exit status: `INTERRUPTED`, or what a programmer's error left.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__("interrupted before the answer came")
+        self.status = status or INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +179,22 @@ class Asking:
         Args:
             make: Makes the action; called when it can be sent, since it carries its time.
         """
-        if not await self._until_served():
-            return CommandEnd("refused", f"{self._nobody()}, nothing was sent")
+        try:
+            if not await self._until_served():
+                return CommandEnd("refused", f"{self._nobody()}, {NOTHING_SENT}")
+        except EndedError as error:
+            return CommandEnd("refused", f"{error}, {NOTHING_SENT}")
         acting = asyncio.ensure_future(self.host.act(make(), self._wait))
         try:
             await self._until(acting)
-        except EndedError:
-            return CommandEnd("unknown", "interrupted before the answer came")
+        except EndedError as error:
+            return CommandEnd("unknown", str(error))
         return acting.result()
 
     # --- waiting ---
 
     async def _until_served(self) -> bool:
-        """Wait for a server; false when none was found in time. EndedError when a signal came first."""
+        """Wait for a server; false when none was found in time, EndedError when a signal came first."""
         deadline = self._loop.time() + self._wait
         self._await_progress()
         while self.host.way is None:
@@ -206,7 +218,7 @@ class Asking:
         await asyncio.wait(everything, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         interrupted.cancel()
         if self._ending.event.is_set():
-            raise EndedError
+            raise EndedError(self._ending.status)
         if future is None or not future.done():
             self._progress()
 
@@ -264,8 +276,8 @@ def converse(
         status = run_loop(main)
     except QueryError as error:
         fail(str(error), 1)
-    except EndedError:
-        fail("interrupted before the answer came", INTERRUPTED)
+    except EndedError as error:
+        fail(str(error), error.status)
     if status:
         raise SystemExit(status)
     return results[0]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from changeover.scenario.measure import Measured
 
 
+NOBODY = "not simulated: no client is left that asks for it, or chance decides by which LAN it does"
+
+
 @click.command("simulate")
 @project_argument
 @function_option
@@ -158,7 +161,7 @@ def _simulate(
             bar.remove_task(task)
             for row in series.rows:
                 found = tuple(one[row.function] for one in measured if row.function in one)
-                missing = why or (None if found else "not simulated: no client is left that asks for it")
+                missing = why or (None if found else NOBODY)
                 record = Record(row, series.injection, found, count if found else 0, missing)
                 records[row.function, row.fault, row.target] = record
     return [records[row.function, row.fault, row.target] for row in chosen]

@@ -168,6 +168,8 @@ class ReportServer(TaskServer):
             # The first time that is told after it came back: until then it was away.
             self._unsure_utc = self._unsure_utc or clock.utc
             self._is_unsure = now < self._unsure_until and not self._knows_all()
+            if not self._is_unsure:
+                yield from self._publish(now)
         if len(self._runs) > RUNS_MAX:
             self._forget_old()
         if not self.is_active:
@@ -251,10 +253,14 @@ class ReportServer(TaskServer):
             if run.event is not RunEvent.PREPARED or run.origin != self.origin:
                 del self._prepared[identity]
                 yield DropRun(*identity)
-            elif not self._pair.is_there or told >= run.record.number:
+            elif told >= run.record.number if self._pair.is_there else not self._predates(run.record):
                 del self._prepared[identity]
                 yield PublishRun(*identity)
                 yield from self._keep([self._record(*identity, RunEvent.FINISHED, run.record.detail)], now)
+
+    def _predates(self, record: RunRecord) -> bool:
+        """Whether a record is from before this server was away, and it does not know what happened since."""
+        return self._is_unsure and (not self._unsure_utc or record.utc <= self._unsure_utc)
 
     def _is_own(self, identity: _Identity) -> bool:
         """Whether a run that was rendered here may go on: it has no end, nor another server."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from changeover.forecast import reach
 from changeover.forecast.detection import (
@@ -71,6 +71,8 @@ def lan_fault(plant: Plant, function: Function, lan: str) -> Forecast:
     rows = []
     home = reach.home_of(plant, function)
     fault = Fault.LAN_SILENT
+    by_chance = home != plant.tasks(function)[0] and len(plant.client_lans()) > 1
+    chance = "which LAN brought the client to its server was chance (T5)" if by_chance else None
     for client in reach.watchers(plant, home.computer):
         in_use = reach.way_in_use(plant, client, home.computer)
         if in_use == lan:
@@ -78,9 +80,10 @@ def lan_fault(plant: Plant, function: Function, lan: str) -> Forecast:
             dead = frozenset(
                 way for way in ways if way.lan == lan and _computer_of(plant, way) != client.computer
             )
-            rows.append(_searched(plant, fault, home, lan, client, _search(ways, dead)))
+            row = _searched(plant, fault, home, lan, client, _search(ways, dead))
+            rows.append(replace(row, reason=reasons(row.reason, chance)))
         elif in_use is not None:
-            why = f"the client's requests go over {in_use}"
+            why = reasons(f"the client's requests go over {in_use}", chance)
             rows.append(Forecast(function, fault, lan, Outcome.UNAFFECTED, reason=why))
     if not rows:
         why = "it carries no client's requests"

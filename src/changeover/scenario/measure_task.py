@@ -30,6 +30,15 @@ def first_way(plant: Plant, function: Function, client: Client) -> Way | None:
     return next((w for w in plant.task_ways(client.computer, function) if w.server == home), None)
 
 
+def way_is_by_chance(plant: Plant, function: Function) -> bool:
+    """Whether watch ticks choose by which of several LANs clients are served, even while all is well (T5).
+
+    So it is with a server of better priority that is not the first one to be asked.
+    """
+    home = home_server(plant, function)
+    return home != plant.tasks(function)[0] and len(plant.client_lans()) > 1
+
+
 def is_struck(plant: Plant, struck: Struck, client: Client, way: Way) -> bool:
     """Whether a fault takes a way from a client; what is on its own computer is reached without a LAN."""
     if way.server in struck.servers:
@@ -55,13 +64,15 @@ def task_can_change_over(plant: Plant, function: Function, injection: Injection,
 def task_client(plant: Plant, function: Function, injection: Injection) -> Client | None:
     """The client at which a fault is measured: of those that it does not take away itself, the worst off.
 
-    Worst is a client that nothing is left for, then one that changes over, the longest search first.
+    Worst is a client that nothing is left for, then one that changes over, the longest search first. A LAN's
+    loss can be measured only where it is no chance which LAN serves the client.
     """
     away = struck_computer(plant, injection)
+    by_chance = injection.fault is Fault.LAN_SILENT and way_is_by_chance(plant, function)
     staying = [
         client
         for client in plant.clients
-        if client.computer != away and first_way(plant, function, client) is not None
+        if client.computer != away and first_way(plant, function, client) is not None and not by_chance
     ]
 
     def harm(client: Client) -> tuple[bool, bool, Duration]:

@@ -109,7 +109,7 @@ class Trial:
         self._plant = plant
         self._injection = injection
         self._rng = rng
-        self._awaits: Callable[[], bool] = lambda: False
+        self._awaited: tuple[Callable[[], bool], ...] = ()
         self._world = PlantWorld(plant, rng, self._on_note, with_tasks)
         self._watches = watch(self._world, self._on_change)
 
@@ -129,13 +129,15 @@ class Trial:
         clock.run(clock.now + round(self._rng.random() * max(pace.phase for pace in paces)))
         fault_at = clock.now
         world.inject(self._injection)
-        self._wait([(partial(watch.is_over, fault_at), watch.pace.detection) for watch in watches])
+        self._wait([(partial(w.is_over, fault_at), p.detection) for w, p in zip(watches, paces, strict=True)])
         earliest = max(clock.now, fault_at + shortest_outage(self._plant, self._injection))
-        tied = [period for pace in paces for period in pace.tied]
+        tied = dict.fromkeys(period for pace in paces for period in pace.tied)
         clock.run(earliest + sum(round(self._rng.random() * period) for period in tied))
         repair_at = clock.now
         world.repair(self._injection)
-        self._wait([(partial(watch.is_back, fault_at, repair_at), watch.pace.back) for watch in watches])
+        self._wait(
+            [(partial(w.is_back, fault_at, repair_at), p.back) for w, p in zip(watches, paces, strict=True)]
+        )
         return {function: watch.measured(fault_at, repair_at) for function, watch in self._watches.items()}
 
     def _wait(self, conditions: Sequence[tuple[Callable[[], bool], Duration]]) -> None:
@@ -143,10 +145,9 @@ class Trial:
         clock = self._world.world
         waits = [(holds, clock.now + limit) for holds, limit in conditions]
         while waits := [(holds, until) for holds, until in waits if clock.now < until and not holds()]:
-            open_ = [holds for holds, _ in waits]
-            self._awaits = lambda: all(holds() for holds in open_)  # noqa: B023
+            self._awaited = tuple(holds for holds, _ in waits)
             clock.run(min(until for _, until in waits))
-        self._awaits = lambda: False
+        self._awaited = ()
 
     def _on_note(self, line: TraceLine) -> None:
         heard = [watch.hear(line) for watch in self._watches.values()]
@@ -154,7 +155,7 @@ class Trial:
             self._on_change()
 
     def _on_change(self) -> None:
-        if self._awaits():
+        if self._awaited and all(holds() for holds in self._awaited):
             self._world.world.stop()
 
 
