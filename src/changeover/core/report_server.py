@@ -73,7 +73,7 @@ class Calendar(Protocol):
     """When reports run. Pure: the same arguments, the same runs."""
 
     def runs_between(self, schedule: Schedule, after_utc: int, until_utc: int, limit: int) -> tuple[int, ...]:
-        """Scheduled times after one instant and not after another, the earliest first, at most `limit`."""
+        """Scheduled times after one instant, and not after another, ascending; the latest `limit` of them."""
 
 
 class KeptRuns(msgspec.Struct, frozen=True):
@@ -268,7 +268,7 @@ class ReportServer(TaskServer):
         return run.event is RunEvent.STARTED and (self.is_active or run.origin == self.origin)
 
     def _on_ready(self, now: Instant) -> Iterable[Effect]:
-        if self._pair.belief in (Belief.GONE, Belief.CUT_OFF):
+        if self._partner is not None and self._pair.belief in (Belief.GONE, Belief.CUT_OFF):
             self._is_unsure, self._unsure_utc, self._unsure_until = True, 0, now + LONELY
         return self._publish(now)
 
@@ -304,6 +304,8 @@ class ReportServer(TaskServer):
             self._runs[identity] = _Run(record.event, record)
         if record.event is RunEvent.PREPARED and record.origin == self.origin:
             self._prepared[identity] = None
+        elif record.event is RunEvent.FINISHED and record.origin == self.origin:
+            self._prepared.pop(identity, None)
         seen = self._looked_until.get(record.report, 0)
         self._looked_until[record.report] = max(seen, record.scheduled_utc)
         first = self._first.get(record.report, record.scheduled_utc)

@@ -60,7 +60,7 @@ class PeriodCalendar:
         """Whole multiples of the period."""
         period = schedule.period
         assert period, "reports of the virtual world have a period"
-        return tuple(range((after_utc // period + 1) * period, until_utc + 1, period)[:limit])
+        return tuple(range((after_utc // period + 1) * period, until_utc + 1, period)[-limit:])
 
 
 class TaskProcess:
