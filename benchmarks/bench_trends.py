@@ -38,6 +38,8 @@ from changeover.storage.trend_days import DAY
 MIDNIGHT = 20_413 * DAY
 HOUR = 3600 * SECOND
 DEVICES = 10
+PAUSE_S = 0.05
+"""Between the batches beside a compaction: twenty times as many as a recorder writes."""
 TABLE = """
 CREATE TABLE samples (tag INTEGER, utc INTEGER, value REAL, quality INTEGER)
 """
@@ -248,6 +250,7 @@ class Hour:
             samples, spans = self.walk.batch(self._next), covered(self._next, SECOND)
             waits.append(timed(lambda samples=samples, spans=spans: self.archive.append(samples, spans)))
             self._next += SECOND
+            time.sleep(PAUSE_S)
         whole = Row("compaction of the hour", "s", [time.perf_counter() - started])
         piece.ours.append(max(pieces))
         batch.ours.append(statistics.median(waits))

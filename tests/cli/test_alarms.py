@@ -127,7 +127,7 @@ def test_summary_and_journal_tell_of_every_occurrence_once(running: Running) -> 
     assert [each["active_utc"] for each in occurrences] == [each["utc"] for each in records][::-1]
     assert len(occurrences) == 1
     result = verb("alarms", running.folder, "--journal", "--limit", "1")
-    assert result.stdout.splitlines()[-1].startswith("the newest 1 records, --limit shows more")
+    assert result.stdout.splitlines()[-1].startswith("the newest 1 record, --limit shows more")
 
 
 def test_a_span_and_a_time_zone_are_understood(running: Running) -> None:

@@ -35,7 +35,7 @@ class Periods:
 
     def runs_between(self, schedule: Schedule, after_utc: int, until_utc: int, limit: int) -> tuple[int, ...]:
         period = schedule.period
-        return tuple(range((after_utc // period + 1) * period, until_utc + 1, period)[:limit])
+        return tuple(range((after_utc // period + 1) * period, until_utc + 1, period)[-limit:])
 
 
 def a_report_server(

@@ -139,6 +139,17 @@ def test_a_client_whose_page_scan_is_longer_than_half_of_send_timeout_is_not_sil
     assert server.is_active
 
 
+def test_a_server_whose_partner_is_gone_and_whose_clients_fall_silent_yields_for_two_minutes() -> None:
+    """It may be cut off by now, and its partner back; or all the others were switched off."""
+    server, play = a_server(ACTIVE, "HMI1", client_retry=3_600_000)
+    ask(play, 100, 500, 3)
+    play(500, Closed(2), "note partner-lost Report2")
+    ask(play, 600, 1000, 3)
+    play.wait(2875, "note server-inactive Report1")
+    play.wait(122_875, ACTIVATED)
+    assert server.is_active
+
+
 # --- back again ---
 
 
@@ -208,6 +219,7 @@ def test_a_server_that_starts_alone_and_is_found_by_a_client_asks_for_its_partne
     server, play = lonely()
     accepted(play, 5000, 3, "HMI1", "3: Welcome Report1 ", "open 4 Report2/A")
     play(5001, ConnectFailed(4), "note partner-lost Report2", *welcome_again(3), ACTIVATED)
+    play(5002, Closed(3))
     play.wait(200_000)
     assert server.is_active
 

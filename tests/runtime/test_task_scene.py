@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -267,11 +267,11 @@ class Pairs:
         trace.unlink(missing_ok=True)
         arguments = ["run", str(self.folder), "--computer", self.plant.computer_of(name), "--node", name]
         arguments += ["--data", str(data or self.data), "--trace-dir", str(self.traces)]
-        return self._spawn(name, arguments)
+        return self.spawn(name, arguments)
 
     def start_device(self) -> None:
         """Start the PLC that both I/O servers reach, and these."""
-        process = self._spawn(SHARED_PLC, ["plc", "--address", str(self.device), "--registers", "200"])
+        process = self.spawn(SHARED_PLC, ["plc", "--address", str(self.device), "--registers", "200"])
         assert process.stdout is not None
         assert process.stdout.readline().startswith("listening")
         self.start("IOServer1", "IOServer2")
@@ -310,7 +310,8 @@ class Pairs:
         """Whether a server's process is there."""
         return self.process(name).poll() is None
 
-    def _spawn(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    def spawn(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+        """Start the command under a name."""
         before = self._processes.get(name)
         if before is not None:
             _end(before)
@@ -322,6 +323,11 @@ class Pairs:
         )
         self._processes[name] = process
         return process
+
+    def once(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command until it ends."""
+        words = [sys.executable, "-m", "changeover", *arguments]
+        return subprocess.run(words, capture_output=True, text=True, timeout=STOPS_SECONDS)
 
     def _listens(self, name: str) -> bool:
         status = self.process(name).poll()
@@ -352,12 +358,21 @@ class Pairs:
         return [line for line in found if line["kind"] == kind]
 
     def is_active(self, name: str) -> bool:
-        """Whether a server tells that it is the active one."""
-        peer = Peer(self.endpoint(name))
+        """Whether a server tells that it is the active one; one that starts tells nothing."""
+        try:
+            peer = Peer(self.endpoint(name))
+        except OSError:
+            return False
         try:
             return peer.poll().active
+        except OSError:
+            return False
         finally:
             peer.close()
+
+    def await_active(self, name: str) -> None:
+        """Wait until a server tells that it is the active one."""
+        until(lambda: self.is_active(name), f"{name} is active")
 
     def await_redundant(self, *names: str, since: dict[str, int] | None = None) -> None:
         """Wait until servers say, once more than before, that they and their partners have the same."""
@@ -411,26 +426,6 @@ def _end(process: subprocess.Popen[str]) -> None:
     for stream in (process.stdout, process.stderr):
         assert stream is not None
         stream.close()
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts small disks of a size such as `4m`; the test is skipped where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(size: str) -> Path:
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        made = subprocess.run(command, capture_output=True, text=True)
-        if made.returncode != 0:
-            pytest.skip(f"no tmpfs may be mounted here: {made.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import signal
 import subprocess
@@ -37,10 +38,15 @@ from changeover.core.intervals import Intervals
 from changeover.core.trend_records import BAD, GOOD, Covered, Samples
 from changeover.model.moment import MICROSECOND, SECOND
 from changeover.model.trend import Trend, TrendType
+from changeover.storage import trend_database
 from changeover.storage.trend_archive import Cursor, TrendArchive, TrendArchiveError
 from changeover.storage.trend_days import DAY
 
 HOUR = 3600 * SECOND
+
+
+def in_time(row: Row) -> tuple[int, str]:
+    return row[1], row[0].lower()
 
 
 @pytest.fixture
@@ -156,7 +162,7 @@ def test_the_archive_holds_the_first_of_the_best(steps: list[str | list[tuple[st
                 assert archive.merge(batch(rows), ()) == new
         found = everything(archive, ["Level", "Flow", "Stranger"], limit=3)
         archive.close()
-    assert found == sorted(held.values(), key=lambda row: (row[1], row[0].lower()))
+    assert found == sorted(held.values(), key=in_time)
 
 
 SCRIPT = """
@@ -317,6 +323,28 @@ def test_a_full_disk_costs_what_comes_and_nothing_that_was_there(tmp_path: Path)
         assert held(again) == expected
         assert again.coverage() == {"PLC1": Intervals(((0, second),))}
         again.close()
+
+
+def test_a_batch_that_was_written_and_ended_in_an_error_may_be_repeated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    archive = opened(folder)
+    rows = good("New", FRIDAY, SECOND, 1, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(trend_database, "sync_file", fail)
+        # A new write-ahead log has a name that is not on disk yet.
+        archive._database._log = (0, 0)
+        with pytest.raises(TrendArchiveError, match="Input/output error"):
+            record(archive, rows, Covered("PLC1", FRIDAY, SATURDAY))
+    assert archive.coverage() == {"PLC1": Intervals(((FRIDAY, SATURDAY),))}
+    assert archive.merge(batch(rows), ()) == 0
+    more = good("Newer", FRIDAY, SECOND, 3)
+    assert archive.merge(batch(more), ()) == 1
+    assert everything(archive, ["New", "Newer"]) == sorted(rows + more, key=in_time)
+    archive.close()
 
 
 def test_coverage_is_compact_on_disk(folder: Path) -> None:

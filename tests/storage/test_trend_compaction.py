@@ -34,7 +34,7 @@ from trend_scene import (
 
 from changeover.core.trend_records import GOOD, Samples
 from changeover.model.moment import SECOND
-from changeover.storage.trend_archive import TrendArchiveError
+from changeover.storage.trend_archive import TrendArchive, TrendArchiveError
 from changeover.storage.trend_compaction import SETTLING
 from changeover.storage.trend_days import DAY
 
@@ -66,6 +66,12 @@ def tables(folder: Path) -> set[str]:
     with duckdb.connect(folder / "trends.duckdb") as connection:
         rows = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     return {name for (name,) in rows if name.startswith("samples")}
+
+
+def begin(archive: TrendArchive) -> None:
+    """Have the next day's file begun; the first call only sees that no samples come any more."""
+    assert archive.compact(SUNDAY)
+    assert archive.compact(SUNDAY)
 
 
 def test_a_day_is_compacted_when_it_has_settled(folder: Path) -> None:
@@ -160,7 +166,7 @@ def test_late_samples_go_into_a_day_that_was_compacted(folder: Path) -> None:
 def test_samples_that_come_while_a_day_is_written_are_not_lost(folder: Path) -> None:
     archive = opened(folder)
     record(archive, FRIDAYS)
-    assert archive.compact(SUNDAY)
+    begin(archive)
     late = good("Level", FRIDAY + 60 * SECOND, SECOND, 8)
     assert archive.merge(batch(late), ()) == 1
     archive.wait()
@@ -173,10 +179,22 @@ def test_samples_that_come_while_a_day_is_written_are_not_lost(folder: Path) -> 
     assert tables(folder) == set()
 
 
+def test_a_day_of_which_samples_come_is_left_alone(folder: Path) -> None:
+    archive = opened(folder)
+    for n in range(3):
+        record(archive, good("Level", FRIDAY + n * SECOND, SECOND, 1))
+        assert archive.compact(SUNDAY)
+        archive.wait()
+        assert day_files(folder) == []
+    compacted(archive, SUNDAY)
+    assert day_files(folder) == [FRIDAYS_FILE]
+    archive.close()
+
+
 def test_closing_gives_up_a_file_under_way(folder: Path) -> None:
     archive = opened(folder)
     record(archive, good("Level", FRIDAY, SECOND, *range(80_000)))
-    assert archive.compact(SUNDAY)
+    begin(archive)
     archive.close()
     assert day_files(folder) == []
     again = opened(folder)
@@ -246,6 +264,7 @@ def test_a_crash_at_any_step_of_a_compaction_loses_and_doubles_nothing(folder: P
         crash(folder, step)
         rows += late
         again = opened(folder)
+        assert [name for name in day_files(folder) if name.endswith(".part")] == []
         assert everything(again) == in_order(rows)
         assert again.merge(batch(rows), ()) == 0
         assert len(again.raw("Level", 0, SUNDAY, 100)) == sum(tag == "Level" for tag, *_ in rows)
@@ -265,7 +284,7 @@ def test_a_day_that_finds_no_room_is_compacted_later(tmp_path: Path) -> None:
         with (disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while ballast.write(bytes(4096)):
                 pass
-        assert archive.compact(SUNDAY)
+        begin(archive)
         archive.wait()
         with pytest.raises(TrendArchiveError, match=r"No space left.*make room"):
             archive.compact(SUNDAY)

@@ -1,7 +1,8 @@
 """Two of the three witnesses for all functions: each fault is injected once, and measured at every function.
 
 I/O data, alarms, trends and reports of one trial are held against their own rows of the forecast.
-`CHANGEOVER_TRIALS=400 pytest tests/witnesses` runs more trials in each cell.
+`CHANGEOVER_TRIALS=400 pytest tests/witnesses` runs more trials a cell: so many in family C; half as many
+in A and in B, which differ in a default alone; a quarter for a LAN that carries no requests, and odd plants.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def plant_of(
 
 
 VALUES = {
-    "S before W": {"send_timeout": 1000, "watch": 700, "page_scan": 250},
-    "W before S": {"send_timeout": 800, "watch": 1200, "page_scan": 350},
+    "S before W": {"send_timeout": 1000, "watch": 600, "page_scan": 400},
+    "W before S": {"send_timeout": 800, "watch": 1200, "page_scan": 300},
 }
 
 
@@ -72,7 +73,16 @@ def rows_of(plant: Plant, injection: Injection) -> list[Forecast]:
     ]
 
 
-def disagreements(plant: Plant, injection: Injection, count: int = TRIALS) -> dict[str, list[str]]:
+def disagreements(plant: Plant, injection: Injection, count: int) -> dict[str, list[str]]:
+    """By function, what contradicts its forecast.
+
+    There are thousands of comparisons, and each rejects a true forecast once in a thousand times: what is
+    rejected is looked at again, with these trials and three times as many more.
+    """
+    return compared(plant, injection, count) and compared(plant, injection, 4 * count)
+
+
+def compared(plant: Plant, injection: Injection, count: int) -> dict[str, list[str]]:
     """By function, what contradicts its forecast; one run of trials measures them all."""
     rows = {row.function: row for row in rows_of(plant, injection)}
     assert rows
@@ -83,7 +93,8 @@ def disagreements(plant: Plant, injection: Injection, count: int = TRIALS) -> di
     watched = tuple(function for function, client in clients.items() if client)
     if not watched:
         return {}
-    measured = list(task_trials(plant, injection, count, seed=7, functions=watched))
+    seed = 7 + tuple(Family).index(plant.policy.family)
+    measured = list(task_trials(plant, injection, count, seed, watched))
     by_function = {
         function.value: contradictions(rows[function], [one[function] for one in measured])
         for function in watched
@@ -116,15 +127,18 @@ def injections(plant: Plant, fault: Fault) -> tuple[Injection, ...]:
 @pytest.mark.parametrize("values", VALUES)
 def test_every_cell_agrees(values: str, family: Family, lans: int, fault: Fault) -> None:
     plant = plant_of(family, lans=lans, **VALUES[values])
+    count = TRIALS if family is Family.C else TRIALS // 2
     for injection in injections(plant, fault):
-        assert disagreements(plant, injection) == {}, injection
+        if fault is Fault.LAN_SILENT and injection.target != "LAN_A":
+            count = TRIALS // 4
+        assert disagreements(plant, injection, count) == {}, injection
 
 
 @pytest.mark.parametrize("fault", [Fault.SERVER_SILENT, Fault.SERVER_CLOSED, Fault.LAN_SILENT])
 def test_three_lans_agree(fault: Fault) -> None:
     plant = plant_of(Family.C, lans=3)
     for injection in injections(plant, fault):
-        assert disagreements(plant, injection) == {}, injection
+        assert disagreements(plant, injection, TRIALS // 2) == {}, injection
 
 
 # ---------------------------------------- odd plants
@@ -224,7 +238,7 @@ def test_odd_plants_agree(shape: str) -> None:
     wrong = {}
     for fault in FAULTS:
         for injection in injections(plant, fault):
-            if found := disagreements(plant, injection, count=TRIALS // 2):
+            if found := disagreements(plant, injection, TRIALS // 4):
                 wrong[fault.value, injection.target] = found
     assert wrong == {}
 

@@ -40,12 +40,17 @@ class ListOrAct(click.Command):
     ) -> click.Context:
         """The context of the sub-verb that comes first, else of the list."""
         word = args[0] if args else ""
-        if word == LIST:
-            return super().make_context(info_name, args[1:], parent, **extra)
-        if word in ACTS:
-            act: click.Command = importlib.import_module("changeover.cli.alarms_acts").COMMANDS[word]
+        act = self.get_command(word)
+        if act is not None:
             return act.make_context(f"{info_name} {word}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args[1:] if word == LIST else args, parent, **extra)
+
+    def get_command(self, name: str) -> click.Command | None:
+        """A sub-verb other than the list, imported; None for no such."""
+        if name not in ACTS:
+            return None
+        act: click.Command = importlib.import_module("changeover.cli.alarms_acts").COMMANDS[name]
+        return act
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Name the sub-verbs too."""

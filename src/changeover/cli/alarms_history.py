@@ -9,7 +9,7 @@ import click
 
 from changeover.cli.alarms_filters import AlarmFilter
 from changeover.cli.alarms_rows import AlarmBook, occurrence_fields, record_fields
-from changeover.cli.alarms_view import journal_table, make_console, summary_table
+from changeover.cli.alarms_view import counted, journal_table, make_console, summary_table
 from changeover.cli.attached import Answerer, Asking, converse
 from changeover.cli.trend_times import read_span, shown_zone, zone_name
 from changeover.model.plant import Plant
@@ -67,20 +67,15 @@ def print_history(history: History, wait_seconds: float | None, as_json: bool) -
     console = make_console()
     book, zone = AlarmBook(history.plant), shown_zone(history.plant, history.local)
     if isinstance(answer, JournalRows):
-        table, count, what = (
-            journal_table(answer.records, book, zone, console.width),
-            len(answer.records),
-            "records",
-        )
+        table = journal_table(answer.records, book, zone, console.width)
+        count, words = len(answer.records), counted(len(answer.records), "record")
     else:
-        table, count, what = (
-            summary_table(answer.rows, book, zone, console.width),
-            len(answer.rows),
-            "occurrences",
-        )
+        table = summary_table(answer.rows, book, zone, console.width)
+        count, words = len(answer.rows), counted(len(answer.rows), "occurrence")
     if count:
         console.print(table)
-    words = f"the newest {count} {what}, --limit shows more" if count >= history.limit else f"{count} {what}"
+    if count >= history.limit:
+        words = f"the newest {words}, --limit shows more"
     if isinstance(answer, JournalRows) and answer.folded:
         words += f", {answer.folded} more that both servers logged are told once"
     where = f"times in {zone_name(history.plant, history.local)}; told by {answerer}"

@@ -146,6 +146,11 @@ def counts(rows: Sequence[AlarmRow]) -> str:
     return ", ".join(f"{found[words]} {words}" for words in (*_MARKS, "normal") if words in found) or "none"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def clean(text: str) -> str:
     """A text of somebody else's without what would steer a terminal."""
     return "".join(character if character.isprintable() else "·" for character in text)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import signal
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from changeover.cli.common import fail, fault_option, function_option, json_option, load, project_argument
+from changeover.cli.drill_backup import drill_backup, read_send_timeouts
 from changeover.cli.drill_view import audit_lines, run_and_show
 
 if TYPE_CHECKING:
+    from changeover.config.project import Project
     from changeover.drill.campaign import DrillRun
+    from changeover.drill.strikes import Strike
+    from changeover.model.plant import Plant
 
 INTERRUPTED = 130
+SEND_TIMEOUTS_MS = (250, 500, 1000, 2000, 4000)
+BACKUP_SECONDS = 60.0
 
 
 @click.command("drill")
@@ -32,6 +38,18 @@ INTERRUPTED = 130
 @click.option("--loopback", is_flag=True, help="Do without namespaces, even where they may be made.")
 @click.option("--seed", type=int, default=None, help="Draw the instants of the faults from this seed.")
 @click.option("--version", help="Another product version than plant.toml's.")
+@click.option("--backup", is_flag=True, help="Strike nothing: count false time-outs during a network backup.")
+@click.option(
+    "--send-timeouts",
+    callback=read_send_timeouts,
+    metavar="MS,MS,…",
+    help="With --backup, the values of [LAN]SendTimeout, in milliseconds.  [default: 250 to 4000, doubled]",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1.0),
+    help="With --backup, how long to count at each value.  [default: 60]",
+)
 @json_option
 def command(
     folder: Path,
@@ -43,6 +61,9 @@ def command(
     loopback: bool,
     seed: int | None,
     version: str | None,
+    backup: bool,
+    send_timeouts: tuple[int, ...] | None,
+    seconds: float | None,
     as_json: bool,
 ) -> None:
     """Start PROJECT's servers, clients and simulated PLCs, inject faults, and measure at the client.
@@ -50,7 +71,47 @@ def command(
     With the right to make network namespaces every fault is drilled; without it, those that need no network.
     The exit status is 1 when a drill misses its forecast, or an audit finds something lost or doubled.
     """
-    from changeover.drill.campaign import CampaignError, DrillRun, drillable
+    if not backup and (send_timeouts or seconds):
+        fail("--send-timeouts and --seconds go with --backup")
+    if backup and (loopback or any(option is not None for option in (function, fault, target, seed))):
+        fail("--backup strikes nothing, and needs namespaces: leave the options for faults out")
+    project = load(folder, version)
+    strikes = () if backup else _strikes(project.plant, function, fault, target)
+    out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
+    if out.exists():
+        fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
+    in_lab = not loopback and may_build_lab(as_json)
+    end_in_good_order()
+    if not backup:
+        _drill(project, out, in_lab, strikes, repeat, _seed(seed), as_json)
+    elif in_lab:
+        drill_backup(project, out, send_timeouts or SEND_TIMEOUTS_MS, seconds or BACKUP_SECONDS, as_json)
+    else:
+        fail("a network backup needs a network of its own: a lab of namespaces")
+
+
+def _strikes(plant: Plant, function: str | None, fault: str | None, target: str | None) -> tuple[Strike, ...]:
+    """What is asked for; ends with status 2 where the project has nothing of the kind."""
+    from changeover.drill.campaign import drillable
+
+    found = drillable(plant, function, fault, target)
+    if not found:
+        wanted = (("--function", function), ("--fault", fault), ("--target", target))
+        asked = " ".join(f"{option} {value}" for option, value in wanted if value is not None)
+        fail(f"{plant.name} has nothing to strike{': ' if asked else ''}{asked}")
+    return found
+
+
+def _drill(
+    project: Project,
+    out: Path,
+    in_lab: bool,
+    strikes: tuple[Strike, ...],
+    repeat: int,
+    seed: int,
+    as_json: bool,
+) -> NoReturn:
+    from changeover.drill.campaign import CampaignError, DrillRun
     from changeover.drill.lab import LabError
     from changeover.drill.nemesis import NemesisError
     from changeover.drill.rig import RigError
@@ -58,19 +119,8 @@ def command(
     from changeover.runtime.process import NotRunnableError
     from changeover.storage.errors import ArchiveUnusableError
 
-    project = load(folder, version)
-    strikes = drillable(project.plant, function, fault, target)
-    if not strikes:
-        wanted = (("--function", function), ("--fault", fault), ("--target", target))
-        asked = " ".join(f"{option} {value}" for option, value in wanted if value is not None)
-        fail(f"nothing in {folder} is there to strike{' by ' if asked else ''}{asked}")
-    out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
-    if out.exists():
-        fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
-    in_lab = not loopback and may_build_lab(as_json)
-    end_in_good_order()
     try:
-        run = DrillRun(project, out, in_lab, check_address, _seed(seed))
+        run = DrillRun(project, out, in_lab, check_address, seed)
     except (CampaignError, NotRunnableError) as error:
         fail(str(error), status=2)
     try:

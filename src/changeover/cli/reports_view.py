@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from changeover.cli.alarms_view import clean, make_console
+from changeover.cli.alarms_view import clean, counted, make_console
 from changeover.cli.attached import Answerer
-from changeover.cli.trend_times import long, shown, shown_zone, zone_name
+from changeover.cli.trend_times import shown, shown_zone, zone_name
 from changeover.core.report_records import RunEvent
 from changeover.model.plant import Plant
 from changeover.protocol.queries import RunRow
@@ -27,10 +27,8 @@ def print_runs(plant: Plant, runs: Sequence[RunRow], answerer: Answerer, local: 
     """Print one row for each run, and below how many there are of each kind."""
     console, zone = make_console(), shown_zone(plant, local)
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
-    for name in ("report", "scheduled", "state", "after", "server"):
-        table.add_column(
-            name, no_wrap=True, overflow="ellipsis", justify="right" if name == "after" else "left"
-        )
+    for name in ("report", "scheduled", "state", "since", "server"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     table.add_column("files, or why", overflow="fold")
     for run in runs:
         words, style = _WORDS[run.event]
@@ -40,13 +38,17 @@ def print_runs(plant: Plant, runs: Sequence[RunRow], answerer: Answerer, local: 
             run.report,
             shown(run.scheduled_utc, zone),
             Text(words, style),
-            long(max(0, run.utc - run.scheduled_utc)),
+            shown(run.utc, zone),
             server_of(run),
             "\n".join(clean(line) for line in run.detail),
         )
     if runs:
         console.print(table)
-    latest = f"the latest {limit} runs, --limit shows more" if len(runs) >= limit else f"{len(runs)} runs"
+    latest = (
+        f"the latest {counted(limit, 'run')}, --limit shows more"
+        if len(runs) >= limit
+        else counted(len(runs), "run")
+    )
     doubled = sum(is_doubled(run) for run in runs)
     console.print(
         f"{latest}, doubled: {doubled}; times in {zone_name(plant, local)}; told by {answerer}",

@@ -132,7 +132,7 @@ def _draw_values(axes: Any, data: TrendData) -> list[Any]:
     )
     if len(data) <= _MARKED_MAX:
         axes.plot(_dates(data.utc), data.line, "o", color=_LINE, markersize=2.6, zorder=3)
-    return [Line2D([], [], color=_LINE, linewidth=1.3, label=rows_in_words(wanted))]
+    return [Line2D([], [], color=_LINE, linewidth=1.3, label=rows_in_words(wanted, len(data)))]
 
 
 def _draw_buckets(axes: Any, data: TrendData) -> list[Any]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from changeover.cli.alarms_view import make_console
+from changeover.cli.alarms_view import counted, make_console
 from changeover.cli.trend_data import BUCKETS, INTERPOLATED, RAW, Moments, TrendData, TrendWanted, Values
 from changeover.cli.trend_times import long, shown, shown_zone, span_shown, zone_name
 from changeover.cli.watched import value_text
@@ -44,12 +44,11 @@ def heading(plant: Plant, data: TrendData, local: bool) -> list[str]:
     span = f"{span_shown(wanted.start_utc, wanted.end_utc, zone)} {zone_name(plant, local)}"
     lines = [
         named(tag) + (f": {tag.comment}" if tag.comment else ""),
-        f"{span}: {len(data):,} {rows_in_words(wanted)}; told by {data.answerer}",
+        f"{span}: {rows_in_words(wanted, len(data))}; told by {data.answerer}",
     ]
     if data.gaps:
         missing = long(sum(end - start for start, end in data.gaps))
-        count = len(data.gaps)
-        lines.append(f"no value for {missing} in {count} {'gap' if count == 1 else 'gaps'}")
+        lines.append(f"no value for {missing} in {counted(len(data.gaps), 'gap')}")
     if data.is_cut:
         last = shown(int(data.utc[-1]), zone)
         lines.append(f"there are more samples after {last}: --limit raises how many, --bucket needs fewer")
@@ -61,17 +60,14 @@ def named(tag: Tag) -> str:
     return ", ".join(filter(None, (tag.name, tag.units)))
 
 
-def rows_in_words(wanted: TrendWanted) -> str:
-    """What the rows are: `samples, one every 1 s`."""
+def rows_in_words(wanted: TrendWanted, count: int) -> str:
+    """What so many rows are: `60 samples, one every 1 s`."""
     if wanted.kind == BUCKETS:
-        return f"buckets of {long(wanted.step)}"
+        return f"{counted(count, 'bucket')} of {long(wanted.step)}"
     if wanted.kind == INTERPOLATED:
-        return f"values, one every {long(wanted.step)}"
-    return (
-        "samples, one for each change"
-        if wanted.is_event
-        else f"samples, one every {long(wanted.trend.period)}"
-    )
+        return f"{counted(count, 'value')}, one every {long(wanted.step)}"
+    when = "for each change" if wanted.is_event else f"every {long(wanted.trend.period)}"
+    return f"{counted(count, 'sample')}, one {when}"
 
 
 def sparkline(data: TrendData, width: int) -> str:
@@ -144,7 +140,8 @@ def _print_rows(console: Console, plant: Plant, data: TrendData, local: bool) ->
     console.print(table)
     if first:
         console.print(
-            Text(f" {first:,} rows before these: --out FILE or --json has all", "dim"), soft_wrap=True
+            Text(f" {counted(first, 'row')} before these: --out FILE or --json has all", "dim"),
+            soft_wrap=True,
         )
 
 

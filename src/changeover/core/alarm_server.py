@@ -130,6 +130,7 @@ class AlarmServer(TaskServer):
         self._utc = 0
         self._revision = 1
         self._news: dict[str, int] = {}
+        self._ask_of_active()
 
     # --- values ---
 
@@ -174,6 +175,10 @@ class AlarmServer(TaskServer):
             yield from self._keep((change.state for change in changes), self._numbered(logged), now)
         else:
             self._publish(change.state for change in changes)
+
+    def _ask_of_active(self) -> None:
+        """What is believed active may have ended meanwhile: then the first look is news, too."""
+        self._watch.ask(state.tag for state in self.states if state.is_active)
 
     def _numbered(self, records: Iterable[JournalRecord]) -> tuple[JournalRecord, ...]:
         """Records with this server's name and its next numbers."""
@@ -262,7 +267,8 @@ class AlarmServer(TaskServer):
     def _on_command(self, peer: TaskPeer, command: Command, now: Instant) -> Iterable[Effect]:
         action = command.action
         if action.action in self._actions:
-            yield self._peers.tell(peer, CommandResult(command.request, ""), now)
+            self._unanswered.append((self._kept.get(self.origin, 0), peer.session.id, command.request))
+            yield from self._answer_actions(now)
             return
         # By this server's clock: it saw what the operator answers to, whatever the client's clock says.
         changes = self.states.apply_action(msgspec.structs.replace(action, utc=self._utc or action.utc))
@@ -309,7 +315,7 @@ class AlarmServer(TaskServer):
 
     def _lacking(self, partner: PairState) -> Fetch | None:
         wants_states = self.status is PairStatus.STARTING and self._states_after is not None
-        if wants_states and self._included is None and self._has_all_of_ours(partner):
+        if wants_states and self._included is None and self._has_our_records(partner):
             # Its states follow from all that we know, and more: no record that it has now need be replayed.
             self._included = dict(partner.numbers)
         if wants_states and self._included is not None:
@@ -320,15 +326,11 @@ class AlarmServer(TaskServer):
                 return FetchRecords(origin, kept, RECORDS_PER_BATCH)
         return FetchStates(self._states_after or "", STATES_PER_BATCH) if wants_states else None
 
-    def _has_all_of_ours(self, partner: PairState) -> bool:
-        """Whether the partner has every record that is kept here."""
-        theirs = dict(partner.numbers)
-        return all(theirs.get(origin, 0) >= number for origin, number in self._kept.items())
-
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchStates):
             self._states_after = None if batch.done else batch.states[-1].tag
             adopted = [state.tag for state in map(self.states.adopt, batch.states) if state is not None]
+            self._ask_of_active()
             for tag in adopted:
                 # The partner's state does not know what was seen here alone.
                 for one in self._pending.get(tag, ()):
@@ -339,9 +341,9 @@ class AlarmServer(TaskServer):
         for record in batch.journal:
             if record.action:
                 self._know(record.action)
+            self._forget_pending(record)
             if record.number <= included.get(record.origin, 0):
                 continue
-            self._forget_pending(record)
             # A state that this server had seen by itself is kept now, together with the record that logs it.
             states.append(self.states.apply_record(record) or self.states.get(record.tag))
         yield from self._keep(states, batch.journal, now)
@@ -410,7 +412,8 @@ class AlarmServer(TaskServer):
             return
         for record in records:
             self._kept[record.origin] = max(record.number, self._kept.get(record.origin, 0))
-        self._saved = max(self._saved, self._utc, *(record.utc for record in records))
+        changed = (state.changed_utc for state in states)
+        self._saved = max(self._saved, *changed, *(record.utc for record in records))
         yield KeepAlarms(states, records)
         self._publish(states)
         if records:

@@ -72,6 +72,9 @@ class Move(Enum):
     YIELD = "yield"
 
 
+UNHEARD = PairState(PairStatus.STARTING, 0, (), True)
+"""What counts while the partner has said nothing."""
+
 _STARTING, _INACTIVE, _ACTIVE = PairStatus
 MOVES: dict[tuple[PairStatus, Belief], tuple[Move, Move]] = {
     (_STARTING, Belief.UNKNOWN): (Move.WAIT, Move.WAIT),
@@ -103,7 +106,9 @@ class PartnerFound(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartnerLost(msgspec.Struct, frozen=True, gc=False):
-    """No link to the partner is left."""
+    """No link to the partner is left; `silent` unless its computer was heard to say so."""
+
+    silent: bool
 
 
 class PartnerTold(msgspec.Struct, frozen=True, gc=False):
@@ -154,7 +159,9 @@ class Pair:
         rng: Random,
     ) -> None:
         self.belief = Belief.UNKNOWN if ways else Belief.GONE
-        self.partner = PairState(PairStatus.STARTING, 0, (), True)
+        self.partner = UNHEARD
+        self.refused = False
+        self._is_found = False
         self.links = {
             way: Link(way, name, send_timeout, retry_period, deadlines, next_session) for way in ways
         }
@@ -179,6 +186,8 @@ class Pair:
     def restart(self, now: Instant) -> tuple[Step, ...]:
         """Drop every link and connect anew: this process slept, and what it heard is stale."""
         self.belief = Belief.UNKNOWN if self.links else Belief.GONE
+        self.partner = UNHEARD
+        self.refused = self._is_found = False
         self._fetching = None
         steps: list[Step] = []
         for link in self.links.values():
@@ -213,6 +222,9 @@ class Pair:
         """Take a stimulus of one of our sessions."""
         for link in self.links.values():
             if link.session_id == stimulus.session:
+                if isinstance(stimulus, ConnectFailed):
+                    # Whoever refuses is there: the network, and the partner's computer.
+                    self.refused |= stimulus.refused
                 return self._carry_out(link, link.handle(stimulus, now))
         return ()
 
@@ -234,7 +246,9 @@ class Pair:
         return (link.send(state, now),) if link is not None else ()
 
     def hear(self, state: PairState) -> None:
-        """The partner told how it is, by its own link: it counts while ours stands too."""
+        """The partner told how it is, by its link or ours: the latest word counts, while ours stands."""
+        if state.life == self.partner.life and state.serial < self.partner.serial:
+            return
         self.partner = state
         if self._open_link() is not None:
             self.belief = _BELIEFS[state.status]
@@ -272,26 +286,32 @@ class Pair:
         out: list[Step] = []
         for step in steps:
             if isinstance(step, LinkOpened):
+                self.refused = False
                 if self._is_only_open(link):
+                    self._is_found = True
                     out.append(PartnerFound())
             elif isinstance(step, LinkLost | AttemptFailed):
-                out.extend(self._on_lost(link))
+                was_closed = isinstance(step, LinkLost) and not step.silent
+                out.extend(self._on_lost(link, silent=not (was_closed or self.refused)))
             elif isinstance(step, Delivered):
                 out.extend(self._on_message(step.message))
             else:
                 out.append(step)
         return tuple(out)
 
-    def _on_lost(self, link: Link) -> tuple[Step, ...]:
+    def _on_lost(self, link: Link, silent: bool) -> tuple[Step, ...]:
         steps: list[Step] = []
         if self._fetching == link.way:
             self._fetching = None
             steps.append(FetchLost())
-        undecided = any(not other.first_attempt_ended for other in self.links.values())
-        known = self.belief in (Belief.GONE, Belief.CUT_OFF)
-        if self._open_link() is None and not undecided and not known:
-            self.belief = Belief.GONE
-            steps.append(PartnerLost())
+        if self._open_link() is not None:
+            return tuple(steps)
+        if any(not other.first_attempt_ended for other in self.links.values()):
+            # Another LAN may still lead to it.
+            self.belief = Belief.UNKNOWN
+        elif self._is_found or self.belief not in (Belief.GONE, Belief.CUT_OFF):
+            self.belief, self.partner, self._is_found = Belief.GONE, UNHEARD, False
+            steps.append(PartnerLost(silent))
         return tuple(steps)
 
     def _on_message(self, message: Message) -> tuple[Step, ...]:

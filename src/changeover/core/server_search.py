@@ -69,7 +69,7 @@ Step: TypeAlias = Effect | Outcome
 class ServerSearch:
     """One client's search for one function.
 
-    Timers live in the owner's table as (`watch` | `attempt` | `silence`, way).
+    Timers live in the owner's table as (`watch` | `try` | `attempt` | `silence`, way).
 
     Args:
         ways: Every way, the primary's first, LANs in file order; at least one.
@@ -98,6 +98,7 @@ class ServerSearch:
         self.current: Way | None = None
         self._priority = priority
         self._watch = watch
+        self._send_timeout = send_timeout
         self._deadlines = deadlines
         self._rng = rng
         self._first_tick: dict[Way, Instant] = {}
@@ -143,12 +144,15 @@ class ServerSearch:
     def handle_timer(self, purpose: str, way: Way, at: Instant, now: Instant) -> tuple[Step, ...]:
         """Act on one of our timers."""
         link = self.links[way]
+        if purpose == "try":
+            # It stands, and does not answer: that is as good as silent.
+            return (*link.close(now), *self._on_failed(way, AttemptFailed(), now))
         if purpose != "watch":
             return self._carry_out(link, link.handle_timer(purpose, at, now), now)
         if self.state is SearchState.SERVED:
             # A better server: a try that is unanswered at the next tick gives way to that one.
             self._await_tick(way, now)
-            return () if link.is_open else self._carry_out(link, link.connect(now), now)
+            return self._carry_out(link, link.connect(now), now)
         return self._become_trying(now)
 
     # --- transitions ---
@@ -159,7 +163,8 @@ class ServerSearch:
         self.current = way
         steps: list[Step] = []
         for other in self.ways:
-            self._deadlines.clear(("watch", other))
+            for timer in ("watch", "try"):
+                self._deadlines.clear((timer, other))
             if other != way:
                 steps.extend(self.links[other].close(now))
         for better in self.ways:
@@ -177,6 +182,7 @@ class ServerSearch:
     def _become_trying(self, now: Instant) -> tuple[Step, ...]:
         self.state = SearchState.TRYING
         link = self.links[self.tried]
+        self._deadlines.set(("try", link.way), now + self._send_timeout)
         return self._carry_out(link, link.connect(now), now)
 
     # --- parts ---
@@ -205,6 +211,7 @@ class ServerSearch:
             return (ServerLost(way, step.silent), *self._on_lost(way, now))
         if self.state is not SearchState.TRYING or way != self.tried:
             return ()
+        self._deadlines.clear(("try", way))
         self._place = (self._place + 1) % len(self._order)
         if self._is_first_round and self._place:
             return self._become_trying(now)

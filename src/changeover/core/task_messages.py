@@ -1,20 +1,22 @@
 """What clients and alarm, trend and report servers say to each other, and the two servers of a pair.
 
-client                      alarm, trend or report server
-| -- Hello -------------------> |     once, on connecting
-| <------------------ Welcome - |     not from a server that is starting: it closes the session
-| -- Poll --------------------> |     each page scan, none while one is pending
-| <--------------------- News - |     at once: what changed since the last one
-| -- Query -------------------> |     what an operator wants to see of the archive
-| <-------------------- Found - |
-| -- Command -----------------> |     what an operator does
-| <------------ CommandResult - |
+    client                      alarm, trend or report server
+      | -- Hello -------------------> |     once, on connecting
+      | <------------------ Welcome - |     at once, or when a server that is starting is ready
+      | -- Poll --------------------> |     each page scan, none while one is pending
+      | <--------------------- News - |     at once: what changed since the last one
+      | -- Query -------------------> |     what an operator wants to see of the archive
+      | <-------------------- Found - |
+      | -- Command -----------------> |     what an operator does
+      | <------------ CommandResult - |
 
-server                      its partner: each is a client of the other, on every LAN
-| -- Hello, PairState --------> |     who I am; how I am, at each tick and whenever that changes
-| <-------- Welcome, PairState - |
-| -- Fetch -------------------> |     what I lack; one batch at a time
-| <-------------------- Batch - |
+    server                      its partner: each is a client of the other, on every LAN
+      | -- Hello, PairState --------> |     who I am; how I am, at each tick and whenever that changes
+      | <-------- Welcome, PairState - |
+      | -- Fetch -------------------> |     what I lack; one batch at a time
+      | <-------------------- Batch - |
+
+Every one of them is acknowledged at once, as all messages are (`core.messages`).
 """
 
 from __future__ import annotations
@@ -103,12 +105,16 @@ class PairState(msgspec.Struct, frozen=True, array_like=True, tag=26):
         saved_utc: When what it has kept changed last, UTC nanoseconds since 1970.
         numbers: The logs that it keeps.
         lacks: Whether it still fetches what its partner has.
+        life: Drawn at the start of its process.
+        serial: 1, 2, 3 … within that life: what was said before does not count when it comes after.
     """
 
     status: PairStatus
     saved_utc: int
     numbers: Numbers
     lacks: bool
+    life: int = 0
+    serial: int = 0
 
 
 class FetchRecords(msgspec.Struct, frozen=True, array_like=True, tag=27, gc=False):

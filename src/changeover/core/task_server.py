@@ -142,8 +142,9 @@ class TaskServer(ABC):
         self._was_visited = False
         self._may_be_alone = True
         self._began_at: Instant = 0
-        # Of clients on other computers, by session, when they were heard; until they close it.
-        self._heard: dict[SessionId, Instant] = {}
+        # Of clients on other computers, by session, until they close it: when each was heard last,
+        # and how long it had been silent before that.
+        self._heard: dict[SessionId, tuple[Instant, Duration]] = {}
         self._timing = timing
         self._start_timeout = start_timeout
         self._deadlines = Deadlines()
@@ -161,6 +162,9 @@ class TaskServer(ABC):
             rng,
         )
         self._fetched: Fetch | None = None
+        self._pauses = False
+        self._life = rng.getrandbits(32)
+        self._words = 0
         self._lookups: dict[int, tuple[SessionId, Fetch | Query]] = {}
         self._tokens = 0
         self._is_redundant = False
@@ -231,6 +235,7 @@ class TaskServer(ABC):
 
     def _on_command(self, peer: TaskPeer, command: Command, now: Instant) -> Iterable[Effect]:
         """A client's action on alarms; only alarm servers know any."""
+        self._peers.drop(peer.session.id)
         return (CloseConnection(peer.session.id),)
 
     def _on_begin(self, now: Instant) -> Iterable[Effect]:
@@ -278,6 +283,8 @@ class TaskServer(ABC):
     ) -> Iterable[Effect]:
         if self._pair.owns(stimulus.session):
             yield from self._on_pair(self._pair.handle(stimulus, now), now)
+            if self._pair.belief is Belief.CUT_OFF and self._pair.refused:
+                self._pair.become_alone()
         elif isinstance(stimulus, Closed):
             self._peers.drop(stimulus.session)
             self._heard.pop(stimulus.session, None)
@@ -288,7 +295,8 @@ class TaskServer(ABC):
                 yield from peer.session.acknowledge()
                 yield from self._on_message(peer, stimulus.frame.message, now)
                 if self._is_away(peer):
-                    self._heard[stimulus.session] = now
+                    last, _ = self._heard.get(stimulus.session, (now, 0))
+                    self._heard[stimulus.session] = (now, now - last)
                     yield from self._on_visited(now)
 
     def _on_visited(self, now: Instant) -> Iterable[Effect]:
@@ -306,9 +314,10 @@ class TaskServer(ABC):
         elif isinstance(message, Command):
             yield from self._on_command(peer, message, now)
         elif isinstance(message, PairState):
-            yield self._peers.tell(peer, self._state(), now)
-            self._pair.hear(message)
-            yield from self._on_partner_told(message, now)
+            if peer.name == self._partner:
+                self._pair.hear(message)
+                yield self._peers.tell(peer, self._state(), now)
+                yield from self._on_partner_told(message, now)
         elif isinstance(message, QUESTIONS):
             yield from self._on_question(peer, message, now)
         else:
@@ -355,6 +364,7 @@ class TaskServer(ABC):
             return self._peers.on_timer(purpose, owner, now)
         if purpose == "tick":
             self._look_around(now)
+            self._pauses = False
             return self._pair.on_tick(at, self._state(), now)
         if purpose == "lonely":
             if self._pair.belief is Belief.CUT_OFF and self._may_be_alone:
@@ -376,7 +386,7 @@ class TaskServer(ABC):
             elif isinstance(step, PartnerLost):
                 yield Note(TraceKind.PARTNER_LOST, str(self._partner))
                 self._is_redundant = False
-                if self._is_cut_off(now):
+                if step.silent and self._is_cut_off(now):
                     self._pair.become_cut_off()
                 yield from self._on_partner_lost(now)
             elif isinstance(step, PartnerTold):
@@ -394,23 +404,31 @@ class TaskServer(ABC):
 
         Who has been silent for longer than the partner can have been is not counted: another fault took it.
         """
-        span = self._timing.send_timeout
-        self._heard = {session: at for session, at in self._heard.items() if now - at < RECENT * span}
-        if self._heard:
-            return now - max(self._heard.values()) >= span // 2
+        if self._heard_lately(now):
+            return self._all_are_silent(self._timing.send_timeout // 2, now)
         return self._has_visitors and not self._was_visited and now - self._began_at < LONELY
 
     def _look_around(self, now: Instant) -> None:
-        """The partner is gone since before; now the clients fall silent too."""
-        if self._pair.belief is not Belief.GONE or not self._heard:
+        """The partner is gone since before, though nobody said so; now the clients fall silent too."""
+        if self._pair.belief is not Belief.GONE or self._pair.refused or not self._heard_lately(now):
             return
-        span = self._timing.send_timeout
-        silence = now - max(self._heard.values())
-        if silence >= RECENT * span:
-            self._heard.clear()
-        elif silence >= span:
+        if self._all_are_silent(self._timing.send_timeout, now):
             self._pair.become_cut_off()
             self._await_company(now)
+
+    def _heard_lately(self, now: Instant) -> bool:
+        """Whether any client away from here was heard lately; those that were not are forgotten."""
+        span = self._timing.send_timeout
+        self._heard = {
+            session: (at, interval)
+            for session, (at, interval) in self._heard.items()
+            if now - at < RECENT * max(span, interval)
+        }
+        return bool(self._heard)
+
+    def _all_are_silent(self, least: Duration, now: Instant) -> bool:
+        """Whether nobody was heard for so long, and for twice as long as it is silent between two words."""
+        return all(now - at >= max(least, 2 * interval) for at, interval in self._heard.values())
 
     def _await_company(self, now: Instant) -> None:
         """Whether this server is cut off, or all others are gone, only time tells."""
@@ -426,12 +444,14 @@ class TaskServer(ABC):
         fetch, self._fetched = self._fetched, None
         if fetch is None or not isinstance(message, Batch):
             return
+        # What the partner said that it has and did not give is asked for with the next tick, not at once.
+        self._pauses = isinstance(fetch, FetchRecords) and not (message.journal or message.runs)
         yield from self._on_batch(fetch, message, now)
 
     def _settle(self, now: Instant) -> Iterable[Effect]:
         """After each stimulus: make the move that follows, fetch what is lacking, tell what changed."""
         yield from self._move(now)
-        if self._pair.may_fetch and self._fetched is None and not self._is_filling():
+        if self._pair.may_fetch and self._fetched is None and not (self._pauses or self._is_filling()):
             wanted = self._lacking(self._pair.partner)
             if wanted is not None:
                 self._fetched = wanted
@@ -449,7 +469,7 @@ class TaskServer(ABC):
             yield from self._move(now)
 
     def _has_all(self) -> bool:
-        return not self._needs_all_to_start() or not self._lacks()
+        return not self._needs_all_to_start() or (self._pair.is_there and not self._lacks())
 
     def _lacks(self) -> bool:
         """Whether something is still fetched, or has to be."""
@@ -466,6 +486,7 @@ class TaskServer(ABC):
             and partner.status is not PairStatus.STARTING
             and self._pair.is_there
             and not partner.lacks
+            and self._has_our_records(partner)
             and not self._lacks()
         )
         if is_redundant:
@@ -474,7 +495,15 @@ class TaskServer(ABC):
             yield Note(TraceKind.REDUNDANT, self.name)
 
     def _state(self) -> PairState:
-        return PairState(self.status, self._saved_utc(), self._numbers(), self._lacks())
+        self._words += 1
+        return PairState(
+            self.status, self._saved_utc(), self._numbers(), self._lacks(), self._life, self._words
+        )
+
+    def _has_our_records(self, partner: PairState) -> bool:
+        """Whether the partner has every record that is kept here."""
+        theirs = dict(partner.numbers)
+        return all(theirs.get(origin, 0) >= number for origin, number in self._numbers())
 
     def _tell_partner(self, now: Instant) -> Effects:
         return self._pair.tell(self._state(), now)

@@ -135,19 +135,29 @@ class TrendServer(TaskServer):
         self._confirmed[device] = utc
         if last is None or utc - last > self._longest_gap:
             self._close_span(device)
-            self._open[device] = [utc + 1, utc + 1]
-            return
-        self._open[device][1] = utc + 1
+            # The instant itself is covered, so that what changed meanwhile is not missed.
+            self._open[device] = [utc, utc + 1]
+            last, events = utc - 1, self._event_tags(device)
+        else:
+            self._open[device][1] = utc + 1
+            events = self._changed_tags(device, values)
         for group in self._groups[device]:
             if group.trigger and not self._values.get(group.trigger):
                 continue
             first = last // group.period + 1
             for multiple in range(first, utc // group.period + 1):
                 yield TakeSamples(device, group.tags, multiple * group.period)
-        changed = self._events[device]
-        tags = dict.fromkeys(tag for name, _ in values.changed for tag in changed.get(name, ()))
-        if tags:
-            yield TakeSamples(device, tuple(tags), utc)
+        if events:
+            yield TakeSamples(device, events, utc)
+
+    def _event_tags(self, device: str) -> tuple[str, ...]:
+        """The event trends of a device."""
+        return tuple(dict.fromkeys(tag for tags in self._events[device].values() for tag in tags))
+
+    def _changed_tags(self, device: str, values: Values) -> tuple[str, ...]:
+        """The event trends of a device for which something changed."""
+        causes = self._events[device]
+        return tuple(dict.fromkeys(tag for name, _ in values.changed for tag in causes.get(name, ())))
 
     def _on_device_unknown(self, stimulus: DeviceUnknown, now: Instant) -> Iterable[Effect]:
         self._confirmed.pop(stimulus.device, None)

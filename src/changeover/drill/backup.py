@@ -23,7 +23,7 @@ from changeover.drill.lab import Bottleneck, Lab, LabError, rewrite_loopback
 from changeover.drill.lab_backup import BackupLoad
 from changeover.drill.nemesis import Backup
 from changeover.drill.probe import Probe
-from changeover.drill.rig import Rig
+from changeover.drill.rig import Rig, RigError
 from changeover.drill.stage import Stage
 from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.plant import Plant
@@ -31,16 +31,15 @@ from changeover.model.server import Function
 from changeover.runtime.process import check_runnable
 from changeover.scenario.summary import summarise
 
-SEND_TIMEOUTS_MS = (250, 500, 1000, 2000, 4000)
 PROBE_PERIOD: Duration = 50 * MILLISECOND
 LOAD = BackupLoad(
-    Bottleneck(rate_bit_s=8_000_000, queue_delay=1500 * MILLISECOND),
+    Bottleneck(rate_bit_s=8_000_000, queue_delay=1000 * MILLISECOND),
     streams=6,
     on=700 * MILLISECOND,
-    off=2500 * MILLISECOND,
+    off=2000 * MILLISECOND,
     seed=1,
 )
-"""A tenth of a fast LAN that is full at times: delays of every size up to the queue's, the larger the rarer."""
+"""A slow LAN that is full at times: delays of every size up to the queue's, the larger the rarer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +67,19 @@ class BackupPoint:
     delay_s: dict[str, float] | None
 
     @property
-    def false_timeouts(self) -> int:
-        """All that was given up though nothing was lost."""
-        return self.io_timeouts + self.task_timeouts + self.partners_lost
+    def timeouts_per_hour(self) -> float:
+        """False time-outs, of clients and of partners, per hour."""
+        return (self.io_timeouts + self.task_timeouts + self.partners_lost) * 3600.0 / self.seconds
 
     @property
-    def per_hour(self) -> float:
-        """The same per hour."""
-        return self.false_timeouts * 3600.0 / self.seconds
+    def losses_per_hour(self) -> float:
+        """The same and the sessions that the other side closed: all that was lost for no reason, per hour."""
+        return self.timeouts_per_hour + self.closings * 3600.0 / self.seconds
 
     def as_json(self) -> dict[str, Any]:
         """The record that a program reads."""
-        return asdict(self) | {"false_timeouts": self.false_timeouts, "per_hour": self.per_hour}
+        rates = {"timeouts_per_hour": self.timeouts_per_hour, "losses_per_hour": self.losses_per_hour}
+        return asdict(self) | rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,13 @@ class Course:
 
 def course_of(plant: Plant) -> Course | None:
     """From a client's computer to that of the first server, by their first LAN; None where there is none."""
-    servers = (*plant.io_servers, *plant.task_servers)
-    for server in servers[:1]:
+    computers = [server.computer for server in plant.io_servers]
+    computers += [server.computer for server in plant.task_servers]
+    for target in computers[:1]:
         for client in plant.clients:
-            lans = plant.session_lans(client.computer, server.computer)
-            if client.computer != server.computer and lans:
-                return Course(client.computer, server.computer, lans[0])
+            lans = plant.session_lans(client.computer, target)
+            if client.computer != target and lans:
+                return Course(client.computer, target, lans[0])
     return None
 
 
@@ -238,7 +239,7 @@ class BackupRun:
                 stage = Stage(plant, rig, tuple(Function), say)
                 why = stage.await_steady(plant.clients)
                 if why:
-                    raise LabError(f"SendTimeout {send_timeout_ms} ms, without any backup: {why}")
+                    raise RigError(f"SendTimeout {send_timeout_ms} ms, without any backup: {why}")
                 yield plant, rig, lab
             finally:
                 rig.close()

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from changeover.drill import sheet_words as words
 from changeover.drill.result import EARLY_SECONDS, LATE_SECONDS, Campaign
+from changeover.drill.sheet_audits import audit_words, audits
 from changeover.drill.sheet_chart import mark
-from changeover.drill.sheet_group import Group, groups
+from changeover.drill.sheet_group import Group, by_function, groups
 from changeover.drill.sheet_markup import Html, element, together
 from changeover.drill.sheet_panel import badge, panel
 from changeover.drill.sheet_style import STYLE
@@ -26,30 +27,36 @@ def sheet_html(campaign: Campaign) -> str:
     """
     found = groups(campaign)
     values = _values(campaign)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{campaign.plant}: acceptance of changeovers"),
-        element("style", Html(STYLE)),
-    )
     body = element(
         "body",
         _top(campaign, found),
         element(
             "main",
-            _section("Overview", overview(found)) if found else Html(""),
+            section("Overview", overview(found)) if found else Html(""),
+            section("Audits", audits(campaign)) if campaign.audits else Html(""),
             element(
                 "div",
-                _parameters(campaign),
+                parameters_section(campaign.parameters),
                 element("div", _left_out(campaign), _legend() if found else Html("")),
                 class_="pair",
             ),
-            *(together("\n", panel(group, values)) for group in found),
-            _section("All repetitions", repetitions(found)) if found else Html(""),
+            *(_panels(function, listed, values) for function, listed in by_function(found).items()),
+            section("All repetitions", repetitions(found)) if found else Html(""),
         ),
         _signatures(),
+    )
+    return page_of(f"{campaign.plant}: acceptance of changeovers", body)
+
+
+def page_of(title: str, body: Html) -> str:
+    """A whole HTML document with the sheet's style."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Html(STYLE)),
     )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
@@ -68,8 +75,8 @@ def _values(campaign: Campaign) -> dict[str, str]:
 def _top(campaign: Campaign, found: Sequence[Group]) -> Html:
     facts = (
         ("Version", f"{campaign.version}, family {campaign.family}"),
-        ("Drilled", _when(campaign.started_utc)),
-        ("Drills", f"{len(campaign.drills)}, of {words.count(len(found), 'fault')}"),
+        ("Drilled", when(campaign.started_utc)),
+        ("Drills", f"{len(campaign.drills)}, {_cells(found)}"),
         ("Lab", words.lab(campaign.lab)),
     )
     return element(
@@ -94,6 +101,8 @@ def _verdict(campaign: Campaign, found: Sequence[Group]) -> Html:
     made_good = sum(len(group.made_good) for group in found)
     counted, failed = len(campaign.drills) - made_good, len(campaign.failures)
     sentences = _verdict_words(campaign, counted, failed)
+    if audited := audit_words(campaign):
+        sentences.append(audited)
     if made_good:
         sentences.append(
             f"{words.count(made_good, 'drill')} missed, repeated and passed then: both are shown."
@@ -102,10 +111,25 @@ def _verdict(campaign: Campaign, found: Sequence[Group]) -> Html:
         sentences.append(f"{words.count(len(campaign.left_out), 'fault')} left out: see below.")
     return element(
         "div",
-        badge(not failed, f"{failed or counted} of {counted}"),
+        badge(
+            campaign.passed, f"{failed or counted} of {counted}" if failed or campaign.passed else "by audit"
+        ),
         element("p", " ".join(sentences)),
-        class_=f"verdict {'bad' if failed else 'good'}",
+        class_=f"verdict {'good' if campaign.passed else 'bad'}",
     )
+
+
+def _cells(found: Sequence[Group]) -> str:
+    """How many pairs of a function and a fault were drilled."""
+    functions = {group.first.function for group in found}
+    if len(functions) < 2:
+        return f"of {words.count(len(found), 'fault')}"
+    return f"in {len(found)} cells: each a fault for one of {len(functions)} functions"
+
+
+def _panels(function: str, listed: Sequence[Group], values: dict[str, str]) -> Html:
+    title = element("h2", function, class_="function")
+    return together(title, *(together("\n", panel(group, values)) for group in listed))
 
 
 def _verdict_words(campaign: Campaign, counted: int, failed: int) -> list[str]:
@@ -121,42 +145,45 @@ def _verdict_words(campaign: Campaign, counted: int, failed: int) -> list[str]:
     return [*told, f"Look at: {', '.join(struck)}."]
 
 
-def _when(started_utc: str) -> str:
+def when(started_utc: str) -> str:
+    """When it began, to the minute."""
     try:
         return f"{datetime.fromisoformat(started_utc):%Y-%m-%d %H:%M} UTC"
     except ValueError:
         return started_utc
 
 
-def _section(title: str, *content: str) -> Html:
+def section(title: str, *content: str) -> Html:
+    """A part of the page with a title."""
     return element("section", element("h2", title), element("div", *content, class_="wide"), class_="plain")
 
 
-def _parameters(campaign: Campaign) -> Html:
-    if not campaign.parameters:
-        return _section("Parameters that governed", element("p", "None are recorded."))
+def parameters_section(parameters: Sequence[tuple[str, str, str]]) -> Html:
+    """Parameters with their values, and where each was set."""
+    if not parameters:
+        return section("Parameters that governed", element("p", "None are recorded."))
     head = ("parameter", "value", "set in")
     rows = (
         element("tr", element("th", name, scope="row"), element("td", value), element("td", source))
-        for name, value, source in campaign.parameters
+        for name, value, source in parameters
     )
     table = element(
         "table",
         element("thead", element("tr", *(element("th", name, scope="col") for name in head))),
         element("tbody", *rows),
     )
-    return _section("Parameters that governed", table)
+    return section("Parameters that governed", table)
 
 
 def _left_out(campaign: Campaign) -> Html:
     if not campaign.left_out:
-        return _section("Left out", element("p", "Nothing: every fault that was asked for was drilled."))
+        return section("Left out", element("p", "Nothing: every fault that was asked for was drilled."))
     rows = (
         element("tr", element("th", fault, scope="row"), element("td", why))
         for fault, why in campaign.left_out
     )
     head = element("tr", element("th", "fault", scope="col"), element("th", "why", scope="col"))
-    return _section("Left out", element("table", element("thead", head), element("tbody", *rows)))
+    return section("Left out", element("table", element("thead", head), element("tbody", *rows)))
 
 
 def _legend() -> Html:
@@ -174,7 +201,7 @@ def _legend() -> Html:
     )
     shown = (element("li", mark(kind), element("span", told)) for kind, told in entries)
     read = "One mark for each repetition, the first at the top."
-    return _section("How to read the charts", element("ul", *shown, class_="legend"), element("p", read))
+    return section("How to read the charts", element("ul", *shown, class_="legend"), element("p", read))
 
 
 def _signatures() -> Html:

@@ -19,6 +19,7 @@ from changeover.drill.sheet_words import exact
 _TOP_PX, _AXIS_PX = 9, 20
 _LANE_PX_MIN, _LANE_PX_MAX, _PX_PER_SAMPLE = 24, 84, 5.0
 _LABEL_PX = 11
+_BAR_PX = 20
 _ROOM_FOR_LABEL = 15.0
 """In percent of the width."""
 _PADDING = 0.05
@@ -71,13 +72,21 @@ def axis_for(series: Iterable[Series]) -> Axis | None:
     seconds = [sample.seconds for one in listed for sample in one.samples]
     if not limits and not seconds:
         return None
-    low = min(limit[0] for limit in limits) if limits else min(seconds)
+    low = min(limit[0] for limit in limits) if limits else 0.0
     high = max(limit[1] for limit in limits) if limits else max(seconds)
     start, end = _reach(low, high, seconds)
     if end - start < _LONE_S / 100:
-        start, end = start - _LONE_S / 2, end + _LONE_S / 2
+        end = start + _LONE_S
     room = _PADDING * (end - start)
     return Axis(start - room, end + room)
+
+
+def axis_from_zero(series: Iterable[Series]) -> Axis | None:
+    """One axis for measures of several faults, from no time at all on; None when there is nothing to draw."""
+    ends = [allowed(one.interval)[1] for one in series if one.interval is not None]
+    if not ends:
+        return None
+    return Axis(-0.02 * max(ends), max(ends) * (1 + _PADDING))
 
 
 def _reach(low: float, high: float, seconds: Sequence[float]) -> tuple[float, float]:
@@ -114,6 +123,33 @@ def strip(series: Series, axis: Axis, *, with_labels: bool) -> Html:
         role="img",
         aria_label=_told(series),
     )
+
+
+def bar(series: Series, axis: Axis) -> Html:
+    """The same in one line of a table: all repetitions at one height."""
+    parts = []
+    if series.interval is not None:
+        early, late = (axis.percent(limit) for limit in allowed(series.interval))
+        low, high = axis.percent(series.interval["min"]), axis.percent(series.interval["max"])
+        parts.append(_rect(early, late, 3, _BAR_PX - 6, "margin"))
+        parts.append(_rect(low, high, 3, _BAR_PX - 6, "interval"))
+        parts += [_line(at, at, 3, _BAR_PX - 3, "edge") for at in (low, high)]
+    for sample in series.samples:
+        at, title = axis.percent(sample.seconds), f"{exact(sample.seconds)} s"
+        kind = "outside" if sample.is_inside is False else "inside" if sample.is_inside else "unheld"
+        parts.append(_at(at, _shape(kind, _BAR_PX / 2, title)))
+    return element(
+        "svg", *parts, class_="strip", width="100%", height=_BAR_PX, role="img", aria_label=_told(series)
+    )
+
+
+def scale_of(axis: Axis) -> Html:
+    """The ticks of an axis, above the lines of a table."""
+    parts = [
+        element("text", label, x=_percent(axis.percent(at)), y=11, class_="tick")
+        for at, label in axis.ticks()
+    ]
+    return element("svg", *parts, class_="strip", width="100%", height=14, aria_hidden="true")
 
 
 def timeline(stages: Sequence[dict[str, Any]], colours: dict[str, str]) -> Html:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from changeover.drill.result import EARLY_SECONDS, LATE_SECONDS, Campaign, Drill
+from changeover.model.server import Function
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,28 @@ class Measure:
     meaning: str
 
 
-MEASURES = (
-    Measure("detection_s", "detection_s", "Detection", "fault until treated as lost"),
+_DETECTION = Measure("detection_s", "detection_s", "Detection", "fault until treated as lost")
+_RETURN = Measure("return_s", "return_s", "Return", "repair until the primary serves")
+_REDUNDANT = Measure(
+    "redundant_s", "redundant_s", "Redundant again", "repair until a second fault would be survived"
+)
+IO_MEASURES = (
+    _DETECTION,
     Measure("changeover_s", "changeover_s", "Changeover, first tag", "fault until its first fresh value"),
     Measure("changeover_last_s", "changeover_s", "Changeover, last tag", "fault until every tag is fresh"),
     Measure("com_s", "com_s", "#COM time", "longest of any tag"),
-    Measure("return_s", "return_s", "Return", "repair until the primary serves"),
+    _RETURN,
+    _REDUNDANT,
 )
-_BY_KEY = {measure.key: measure for measure in MEASURES}
+TASK_MEASURES = (
+    _DETECTION,
+    Measure("changeover_s", "changeover_s", "Changeover", "fault until a server answers by another way"),
+    _RETURN,
+    _REDUNDANT,
+)
+"""Of alarms, trends and reports: a client is served by one way, and shows no #COM."""
+_FUNCTIONS = tuple(function.value for function in Function)
+_BY_KEY = {measure.key: measure for measure in IO_MEASURES}
 
 
 def measure_name(key: str) -> str:
@@ -110,6 +125,21 @@ class Group:
         return self.first.forecast
 
     @property
+    def is_io(self) -> bool:
+        """Whether it is about I/O data."""
+        return self.first.function == Function.IO_DATA.value
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is measured."""
+        return IO_MEASURES if self.is_io else TASK_MEASURES
+
+    def moves(self) -> bool:
+        """Whether anything was forecast, or measured, but for the time until redundant again."""
+        shown = (self.series(measure) for measure in self.measures if measure is not _REDUNDANT)
+        return any(one.interval or one.samples or one.unseen for one in shown)
+
+    @property
     def verdict(self) -> str:
         """How many passed, or how many failed, of those that were not made good: `2 of 10`."""
         counted = len(self.drills) - len(self.made_good)
@@ -144,16 +174,26 @@ class Group:
 
 
 def groups(campaign: Campaign) -> tuple[Group, ...]:
-    """The drills by function, fault and target, in the order of their first repetitions."""
+    """The drills by function, fault and target, function by function, in the order in which they ran."""
     found: dict[tuple[str, ...], list[Drill]] = {}
     for drill in campaign.drills:
         row = json.dumps(drill.forecast, sort_keys=True)
         found.setdefault((drill.function, drill.fault, drill.target, row), []).append(drill)
     failures = campaign.failures
+    order = list(dict.fromkeys((*_FUNCTIONS, *(key[0] for key in found))))
+    listed = sorted(found.items(), key=lambda item: order.index(item[0][0]))
     return tuple(
         Group(f"fault-{number}", tuple(drills), tuple(drill for drill in drills if drill in failures))
-        for number, drills in enumerate(found.values(), start=1)
+        for number, (_, drills) in enumerate(listed, start=1)
     )
+
+
+def by_function(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Groups of each function, in their order."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.first.function, []).append(group)
+    return found
 
 
 def repeated_as(drill: Drill, drills: Sequence[Drill]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from changeover.drill import sheet_words as words
 from changeover.drill.sheet_chart import Axis, axis_for, strip, timeline
-from changeover.drill.sheet_group import MEASURES, Group, Series
+from changeover.drill.sheet_group import Group, Series
 from changeover.drill.sheet_markup import Html, element, folder_link, together
 from changeover.forecast.detection import (
     HEARTBEAT,
@@ -27,7 +27,13 @@ _COLOURS = {
     ROUND_TRIP: "k6",
 }
 _FURTHER_COLOURS = ("k7", "k8", "k9", "k10")
-_SAME_AXIS = (("detection_s",), ("changeover_s", "changeover_last_s"), ("com_s",), ("return_s",))
+_SAME_AXIS = (
+    ("detection_s",),
+    ("changeover_s", "changeover_last_s"),
+    ("com_s",),
+    ("return_s",),
+    ("redundant_s",),
+)
 
 
 def badge(passed: bool, how_many: str) -> Html:
@@ -49,13 +55,16 @@ def panel(group: Group, values: Mapping[str, str]) -> Html:
         group: Its drills.
         values: Value of a parameter, with its unit, by name in lower case.
     """
-    series = {measure.key: group.series(measure) for measure in MEASURES}
+    series = {measure.key: group.series(measure) for measure in group.measures}
+    figures = (
+        _strips(group, series),
+        element("div", _numbers(list(series.values())), _stages(group, values), class_="pair"),
+    )
     return element(
         "section",
         _heading(group),
         _story(group),
-        _strips(group, series),
-        element("div", _numbers(list(series.values())), _stages(group, values), class_="pair"),
+        *(figures if group.moves() else (_reason(group),)),
         _traces(group),
         class_="panel",
         id=group.anchor,
@@ -104,20 +113,23 @@ def _told(term: str, *told: str) -> Html:
 def _strips(group: Group, series: Mapping[str, Series]) -> Html:
     rows, absent = [], []
     for keys in _SAME_AXIS:
-        shown = [series[key] for key in keys]
+        shown = [series[key] for key in keys if key in series]
+        if not shown:
+            continue
         shown = [one for one in shown if one.samples or one.unseen or (one.interval and one is shown[0])]
         axis = axis_for(shown)
         if axis is None:
-            absent.append(series[keys[0]].measure.name.removesuffix(", first tag"))
+            if keys[0] != "redundant_s":
+                absent.append(series[keys[0]].measure.name.removesuffix(", first tag"))
             continue
         rows += [_row(one, axis, is_last=one is shown[-1]) for one in shown]
+    notes = [element("p", f"Neither forecast nor measured: {', '.join(absent)}.", class_="note")]
+    return element("div", *rows, *(notes if absent else ()), _reason(group), class_="strips")
+
+
+def _reason(group: Group) -> Html:
     reason = group.forecast["reason"]
-    notes = []
-    if absent:
-        notes.append(f"Neither forecast nor measured: {', '.join(absent)}.")
-    if reason:
-        notes.append(f"From the forecast: {reason}.")
-    return element("div", *rows, *(element("p", note, class_="note") for note in notes), class_="strips")
+    return element("p", f"From the forecast: {reason}.", class_="note") if reason else Html("")
 
 
 def _row(series: Series, axis: Axis, *, is_last: bool) -> Html:
@@ -136,6 +148,13 @@ def _row(series: Series, axis: Axis, *, is_last: bool) -> Html:
 
 
 def _tally(series: Series) -> Html:
+    if series.measure.key == "redundant_s":
+        not_again = f", {len(series.unseen)} times not" if series.unseen else ""
+        return element(
+            "span",
+            f"{len(series.samples)} measured{not_again}",
+            class_="tally bad-text" if series.unseen else "tally",
+        )
     if series.interval is None:
         return element("span", f"{len(series.samples)} measured, nothing forecast", class_="tally")
     inside = len(series.samples) - len(series.outside)

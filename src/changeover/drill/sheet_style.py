@@ -75,7 +75,16 @@ tbody th { font-weight: 400; }
 thead th { color: var(--pale); font-weight: 600; vertical-align: bottom; font-size: 12.5px; }
 td.figure, td b { white-space: nowrap; }
 tr:last-child > * { border-bottom-color: transparent; }
-.overview td { vertical-align: middle; }
+.overview td, .audits td { vertical-align: middle; }
+.overview .group, .audits .group { padding-top: 14px; font-weight: 600; font-size: 15px; }
+.overview .group span { font-size: 13px; }
+.overview td:nth-child(2) { white-space: nowrap; }
+.overview .bars { width: 27%; padding: 0 14px 0 6px; }
+.overview thead th:nth-child(6) { padding-left: 6px; }
+.overview .inside { stroke-width: .8; }
+.audits .figure, .audits thead th:nth-child(n+3):nth-child(-n+6) { text-align: right; padding-right: 18px; }
+.audits ul { padding-left: 16px; }
+h2.function { margin: 34px 0 -8px; font-size: 24px; }
 
 .legend { columns: 2; column-gap: 20px; list-style: none; }
 .legend li { display: flex; align-items: flex-start; gap: 8px; padding: 2px 0; break-inside: avoid; }
@@ -154,6 +163,16 @@ svg { display: block; overflow: visible; }
 .k5 { fill: var(--k5); background: var(--k5); } .k6 { fill: var(--k6); background: var(--k6); }
 .k7 { fill: var(--k7); background: var(--k7); } .k8 { fill: var(--k8); background: var(--k8); }
 .k9 { fill: var(--k9); background: var(--k9); } .k10 { fill: var(--k10); background: var(--k10); }
+.graph { height: auto; max-width: 1080px; }
+.graph .tick { font-size: 14px; }
+.graph .number { font-size: 14px; }
+.graph .end { text-anchor: end; }
+.graph .begin { text-anchor: start; }
+.curve { fill: none; stroke: var(--edge); stroke-width: 2.5; stroke-linejoin: round; }
+.curve.all { stroke: var(--interval); }
+.dot { fill: var(--dot); stroke: var(--paper); stroke-width: 2; }
+.counted td, .counted thead th:nth-child(n+2) { text-align: right; padding-right: 16px; }
+.counted thead tr:first-child th { text-align: center; border-bottom: 0; }
 .signatures { display: none; }
 
 @media screen and (max-width: 760px) {

@@ -15,6 +15,7 @@ _DONE = {
     "lan-silent": "{target} carried nothing: every port of it was shut.",
     "device-silent": "The device of {target}’s primary unit, or the way to it, answered nothing.",
     "device-closed": "The process of {target}’s primary device ended, and its host refused connections.",
+    "partner-cut": "{target} did not hear each other any more, on no LAN; everybody else heard both.",
     "standby-device-silent": "The device of {target}’s standby unit answered nothing; the primary was well.",
 }
 _LABS = {
@@ -56,7 +57,7 @@ def done(group: Group) -> str:
     """What was injected."""
     drill = group.first
     sentence = _DONE.get(drill.fault, "{fault} struck {target}.")
-    return sentence.format(fault=drill.fault, target=drill.target)
+    return sentence.format(fault=drill.fault, target=drill.target.replace("+", " and "))
 
 
 def ways(group: Group) -> str:
@@ -64,7 +65,7 @@ def ways(group: Group) -> str:
     variants = [(way, number) for way, number in group.variants if way]
     if len(variants) == 1:
         return variants[0][0]
-    return "; ".join(f"{way} ({number} times)" for way, number in variants)
+    return "; ".join(f"{way} ({count(number, 'time')})" for way, number in variants)
 
 
 def expected(forecast: dict[str, Any]) -> list[str]:
@@ -73,11 +74,11 @@ def expected(forecast: dict[str, Any]) -> list[str]:
     outcome, changeover = forecast["outcome"], forecast["changeover_s"]
     sentences = []
     if outcome == "changeover" and changeover is not None:
-        sentences.append(f"The client should be served by the redundant way after {span(changeover)}.")
+        sentences.append(f"The client should be served by another way after {span(changeover)}.")
     elif outcome == "lost":
         sentences.append("Nothing is left to change over to until the repair.")
     elif outcome == "unaffected":
-        sentences.append("The client should go on with the primary: no changeover.")
+        sentences.append("The client should go on as before: no changeover.")
     if com is not None:
         shown = (
             "No tag should show #COM." if com["max"] < 0.0005 else f"Tags should show #COM for {span(com)}."

@@ -81,13 +81,15 @@ class TrendDatabase:
         """The connection, to ask it something.
 
         Raises:
-            TrendArchiveError: Instead of what DuckDB raises.
+            TrendArchiveError: Instead of what DuckDB and the system raise.
         """
         try:
             yield self._connection
         except duckdb.Error as error:
             self.is_broken |= isinstance(error, duckdb.FatalException)
             raise self.explained(error) from error
+        except OSError as error:
+            raise TrendArchiveError(f"{self.folder}: {error.strerror}") from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
