@@ -53,7 +53,7 @@ unit: setup ## pytest
 sweep: setup ## the long seeded sweep of the simulation: 5000 random fault histories (a few minutes)
 	CHANGEOVER_SWEEP=5000 $(BIN)/pytest -q tests/simulation
 
-drills: setup ## the long drills: every I/O fault of families A, B and C, 10 times each (40 minutes)
+drills: setup ## the long drills: every fault for every function in families A, B and C, 10 times each (40 minutes)
 	$(BIN)/python scripts/run_drills.py $(ARGS)
 
 bench: setup ## every benchmark in benchmarks/, one after the other

@@ -253,9 +253,9 @@ def a_server() -> Play:
     play.acts["fetched"] = lambda: (
         play.hear(link.session_id, Batch(True, runs=(record,))) if server._fetched and link.is_open else None
     )
-    play.feed("partner lost", lambda: Closed(link.session_id))
+    play.feed("partner closed", lambda: Closed(link.session_id))
     play.acts["client asks"] = lambda: _client_asks(play)
-    play.acts["partner and clients lost"] = lambda: _everybody_lost(play, link.session_id)
+    play.acts["partner and clients silent"] = lambda: _everybody_silent(play)
     play.acts["slept"] = lambda: _sleep(play)
     return play
 
@@ -273,10 +273,15 @@ def _client_asks(play: ServerPlay) -> None:
         play.hear(CLIENT, Probe())
 
 
-def _everybody_lost(play: ServerPlay, partner: int) -> None:
-    heard = play.part._heard
-    heard.update(dict.fromkeys(heard, play.now - play.part._timing.send_timeout))
-    play.part.handle(Closed(partner), play.now)
+def _everybody_silent(play: ServerPlay) -> None:
+    """Every client is heard for the last time, and the partner was: long enough for both to be noticed."""
+    server = play.part
+    server._heard.update(dict.fromkeys(server._heard, (play.now, 0)))
+    until = play.now + 2 * server._timing.send_timeout
+    while (deadline := server.next_deadline()) is not None and deadline <= until:
+        play.now = max(play.now, deadline)
+        server.handle_timeout(play.now)
+    play.now = until
 
 
 def _sleep(play: ServerPlay) -> None:
@@ -285,9 +290,11 @@ def _sleep(play: ServerPlay) -> None:
 
 
 def _server_situation(server: Any) -> Hashable:
-    link = next(iter(server._pair.links.values()))
+    pair = server._pair
+    link = next(iter(pair.links.values()))
     asked = server._peers.get(CLIENT) is not None
-    return (server._pair.belief, link.state, server._fetched, server._numbers(), asked)
+    said = (pair.belief, pair.refused, pair.partner.status, pair.partner.numbers)
+    return (said, link.state, server._fetched, server._pauses, server._numbers(), asked)
 
 
 def arrows(start: Callable[[], Play]) -> list[Arrow]:

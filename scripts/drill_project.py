@@ -1,4 +1,4 @@
-"""The project that the long drills and their tests strike: the template's plant, made busy, with small values.
+"""The project that the long drills and their tests strike: the template's plant, busy, with small values.
 
 A second LAN for clients where that is wanted, alarms that are switched often, trends of every kind, and a
 report every five seconds of which every run counts.
@@ -35,7 +35,11 @@ TEMPLATE = """<!DOCTYPE html>
 
 
 def write_drill_project(
-    folder: Path, ini: Mapping[str, Mapping[str, int]], version: str = "5.0", lans: int = 2
+    folder: Path,
+    ini: Mapping[str, Mapping[str, int]],
+    version: str = "5.0",
+    lans: int = 2,
+    page_scan_ms: int = 250,
 ) -> Path:
     """Write the project into a new folder.
 
@@ -44,12 +48,14 @@ def write_drill_project(
         ini: By section, parameters of citect.ini.
         version: Of the product, in plant.toml.
         lans: Of clients, 1 or 2.
+        page_scan_ms: Of the client.
 
     Returns:
         `folder`.
     """
     write_project(folder)
     plant = (folder / "plant.toml").read_text().replace('version = "5.0"', f'version = "{version}"')
+    plant = plant.replace("page_scan_ms = 250", f"page_scan_ms = {page_scan_ms}")
     if lans == 2:
         plant = plant.replace('[[lan]]\nname = "FIELD"', SECOND_LAN)
         for host in (11, 12, 21):

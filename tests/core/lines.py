@@ -184,7 +184,7 @@ _TASK_STEPS: dict[type, Callable[..., str]] = {
     ServerLost: lambda e: f"lost {e.way} {'silent' if e.silent else 'closed'}",
     Received: lambda e: f"received {e.way} {_MESSAGES[type(e.message)](e.message)}",
     PartnerFound: lambda e: "partner found",
-    PartnerLost: lambda e: "partner lost",
+    PartnerLost: lambda e: f"partner lost {'silent' if e.silent else 'closed'}",
     PartnerTold: lambda e: f"partner told {_pair_state(e.state)}",
     PartnerSaid: lambda e: f"partner said {_MESSAGES[type(e.message)](e.message)}",
     FetchLost: lambda e: "fetch lost",

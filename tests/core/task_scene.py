@@ -8,6 +8,7 @@ is there acknowledges everything at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 from changeover.core.machine import Accepted, Connected, ConnectFailed, Start
 from changeover.core.messages import Hello, Welcome
@@ -47,6 +48,7 @@ def a_report_server(
     kept: KeptRuns | None = None,
     neighbours: Sequence[str] = (),
     has_visitors: bool = False,
+    rng: Random | None = None,
     **timing: float,
 ) -> tuple[ReportServer, Playbook]:
     """A report server that has not started. Its archive is R1, its partner's R2."""
@@ -58,7 +60,7 @@ def a_report_server(
         first,
         frozenset(neighbours),
         timing_for("C", **fields),
-        Dice(0.5),
+        rng or Dice(0.5),
         tuple(reports),
         Periods(),
         kept or KeptRuns("R1"),

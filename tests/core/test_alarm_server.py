@@ -321,7 +321,6 @@ def test_an_action_that_the_partner_was_given_is_known_here() -> None:
     assert words(server, "PUMP1") == "active acknowledged"
 
 
-@pytest.mark.xfail(strict=True, reason="a known action is answered at once")
 def test_an_action_that_is_asked_again_is_not_done_before_the_partner_has_it() -> None:
     """The client came back by another LAN while the partner's fetch was on its way."""
     _, play = unacknowledged(ACTIVE)
@@ -451,7 +450,6 @@ def test_t6_without_a_partner_the_own_last_state_counts() -> None:
     assert words(server, "PUMP1") == UNACKNOWLEDGED
 
 
-@pytest.mark.xfail(strict=True, reason="an alarm that is normal at its first look is never doubted")
 def test_t6_what_ended_while_no_server_was_there_is_logged_after_the_start() -> None:
     kept = KeptAlarms("A1", (active_state("PUMP1", 10),), (("A1", 1),), (), at(10))
     server, play = a_server("keep", partner=False, kept=kept)
@@ -461,7 +459,6 @@ def test_t6_what_ended_while_no_server_was_there_is_logged_after_the_start() -> 
     assert words(server, "PUMP1") == GONE
 
 
-@pytest.mark.xfail(strict=True, reason="states that are taken over make an archive look newer than it is")
 def test_t6_of_two_that_start_the_older_waits_although_it_has_taken_states_over() -> None:
     kept = KeptAlarms("A1", (), (), (), at(100))
     server, play = a_server(*TELLING, "keep", kept=kept)
@@ -487,7 +484,6 @@ def test_a_partner_gets_the_states_that_ever_changed_in_bounded_batches() -> Non
 # --- sleep ---
 
 
-@pytest.mark.xfail(strict=True, reason="what the states include is not struck off what is pending")
 def test_what_was_seen_before_a_sleep_and_logged_by_the_partner_is_not_logged_again() -> None:
     server, play = paired(INACTIVE)
     delivered(play, 10, 10, P1=ON)

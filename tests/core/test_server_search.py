@@ -280,7 +280,6 @@ def test_a_server_that_welcomes_and_is_closed_before_it_answers_has_refused() ->
     play.wait(2400, "open 3 Alarm2/A")
 
 
-@pytest.mark.xfail(strict=True, reason="a welcome ends the try's time limit")
 def test_t3_a_server_that_falls_silent_after_its_welcome_ends_the_try_send_timeout_after_its_start() -> None:
     search, play = served()
     play(1000, Closed(1), "lost Alarm1/A closed")
@@ -291,7 +290,6 @@ def test_t3_a_server_that_falls_silent_after_its_welcome_ends_the_try_send_timeo
     play.wait(4400, "open 3 Alarm2/A")
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is awaited of an open way that acknowledged")
 def test_t3_a_server_that_acknowledges_the_question_and_never_answers_ends_the_try_too() -> None:
     search, play = served()
     play(1000, Closed(1), "lost Alarm1/A closed")
@@ -390,7 +388,6 @@ def test_t5_a_try_of_the_better_server_is_over_when_the_serving_one_is_lost() ->
     found(search, play, 2201, 5, "Alarm1/A")
 
 
-@pytest.mark.xfail(strict=True, reason="an open way to the better server is never tried anew")
 def test_t5_a_better_server_that_acknowledges_and_never_answers_is_tried_again_at_its_next_tick() -> None:
     search, play, _ = served_by_the_second(priority=(1, 2))
     play(2, play.says(2, None))

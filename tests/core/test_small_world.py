@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +151,6 @@ def test_when_nothing_happens_every_run_is_run_once_by_the_first_server(seed: in
     assert times(world, TraceKind.REDUNDANT) == 2 and times(world, TraceKind.PARTNER_LOST) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="an old word that comes late by the other link is believed")
 def test_t6_when_nothing_happens_the_second_server_is_never_active() -> None:
     """The first says by one link that it is active; that it was starting arrives after that, by the other."""
     for seed in range(45_400, 45_450):

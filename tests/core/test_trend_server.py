@@ -124,7 +124,7 @@ def samples(*keys: tuple[float, str]) -> Samples:
 
 def test_a_sample_is_taken_from_the_first_answer_at_or_after_each_multiple_of_the_period() -> None:
     _, play = recording()
-    delivered(play, 1, 10.4, T1=1.0)
+    delivered(play, 1, 10.4, take("E1", 10.4), T1=1.0)
     delivered(play, 2, 10.9)
     delivered(play, 3, 11.0, take("T1,T2", 11))
     delivered(play, 4, 11.5)
@@ -134,38 +134,45 @@ def test_a_sample_is_taken_from_the_first_answer_at_or_after_each_multiple_of_th
 
 def test_an_answer_after_several_multiples_gives_a_sample_of_each() -> None:
     _, play = recording()
-    delivered(play, 1, 10.4, T1=1.0)
+    delivered(play, 1, 10.4, take("E1", 10.4), T1=1.0)
     delivered(play, 2, 13.1, *(take("T1,T2", second) for second in (11, 12, 13)))
 
 
 def test_both_servers_take_samples_of_the_same_instants_whenever_they_started() -> None:
     for began in (0.1, 0.7):
         _, play = recording()
-        delivered(play, 1, began)
+        delivered(play, 1, began, take("E1", began))
         delivered(play, 2, 1.9, take("T1,T2", 1))
+
+
+def test_a_first_answer_at_a_multiple_of_the_period_gives_its_sample() -> None:
+    _, play = recording()
+    delivered(play, 1, 10.0, take("T1,T2", 10), take("E1", 10))
+    delivered(play, 2, 10.9)
+    delivered(play, 3, 11.0, take("T1,T2", 11))
 
 
 def test_an_answer_that_is_no_later_than_the_last_one_is_no_news() -> None:
     _, play = recording()
-    delivered(play, 1, 10.4)
+    delivered(play, 1, 10.4, take("E1", 10.4))
     delivered(play, 2, 11.1, take("T1,T2", 11))
     delivered(play, 3, 11.1, E1=1.0)
     delivered(play, 4, 10.8, E1=2.0)
     delivered(play, 5, 12.1, take("T1,T2", 12))
 
 
-def test_an_event_trend_takes_a_sample_whenever_its_value_changes_and_never_else() -> None:
+def test_an_event_trend_takes_a_sample_with_the_first_answer_and_whenever_its_value_changes() -> None:
     _, play = recording()
-    delivered(play, 1, 10.4, E1=0.0)
+    delivered(play, 1, 10.4, take("E1", 10.4), E1=0.0)
     delivered(play, 2, 10.5, take("E1", 10.5), E1=1.0)
     delivered(play, 3, 10.6)
     delivered(play, 4, 10.7, T1=5.0)
     delivered(play, 5, 11.1, take("T1,T2", 11), take("E1", 11.1), E1=None)
 
 
-def test_an_event_trend_with_a_trigger_takes_a_sample_whenever_that_changes() -> None:
+def test_an_event_trend_with_a_trigger_takes_a_sample_with_the_first_answer_and_when_that_changes() -> None:
     _, play = recording(trends=[Trend("E1", EVENT, 0, trigger="RUN"), Trend("T1", EVENT, 0, trigger="RUN")])
-    delivered(play, 1, 10.4, RUN=0.0, E1=0.0)
+    delivered(play, 1, 10.4, take("E1,T1", 10.4), RUN=0.0, E1=0.0)
     delivered(play, 2, 10.5, E1=1.0, T1=3.0)
     delivered(play, 3, 10.6, take("E1,T1", 10.6), RUN=1.0)
 
@@ -180,12 +187,28 @@ def test_a_periodic_trend_with_a_trigger_takes_samples_while_that_is_not_zero() 
     delivered(play, 6, 13.0, take("T2", 13))
 
 
-@pytest.mark.xfail(strict=True, reason="the first answer of a span brings no sample")
 def test_what_changed_over_a_gap_is_sampled_when_it_is_over() -> None:
     """Else the trend would show the value from before for as long as the new one lasts."""
     _, play = recording()
-    delivered(play, 1, 10.4, E1=0.0)
-    delivered(play, 2, 20.0, take("E1", 20), E1=1.0)
+    delivered(play, 1, 10.4, take("E1", 10.4), E1=0.0)
+    delivered(play, 2, 20.1, take("E1", 20.1), E1=1.0)
+
+
+def test_after_a_gap_an_event_trend_takes_a_sample_though_nothing_changed() -> None:
+    """Else a value that is what it was would look as if it had been so all the time."""
+    _, play = recording()
+    delivered(play, 1, 10.4, take("E1", 10.4), E1=0.0)
+    delivered(play, 2, 20.1, take("E1", 20.1))
+    play(3, DeviceUnknown("PLC1", ("E1",)))
+    delivered(play, 4, 20.2, take("E1", 20.2))
+    delivered(play, 5, 20.3)
+
+
+def test_multiples_of_the_period_within_a_gap_give_no_sample() -> None:
+    _, play = recording()
+    delivered(play, 1, 10.4, take("E1", 10.4))
+    delivered(play, 2, 15.2, take("E1", 15.2))
+    delivered(play, 3, 16.1, take("T1,T2", 16))
 
 
 def test_values_of_a_device_without_trends_are_nothing() -> None:
@@ -203,19 +226,30 @@ def test_a_span_goes_on_from_answer_to_answer_and_counts_when_its_batch_is_durab
     server, play = recording("take")
     delivered(play, 100, 10.4)
     delivered(play, 900, 11.2)
-    play.wait(1000, f"keep batch 1 PLC1[{at(10.4) + 1},{at(11.2) + 1})")
+    play.wait(1000, f"keep batch 1 {told('PLC1', 10.4, 11.2, last=True)}")
     assert server.covered == {}
     play(1010, BatchKept(1))
-    assert list(server.covered["PLC1"]) == [(at(10.4) + 1, at(11.2) + 1)]
+    assert list(server.covered["PLC1"]) == [(at(10.4), at(11.2) + 1)]
     delivered(play, 1700, 12.0)
     play.wait(2000, f"keep batch 2 PLC1[{at(11.2) + 1},{at(12) + 1})")
     play(2010, BatchKept(2))
-    assert list(server.covered["PLC1"]) == [(at(10.4) + 1, at(12) + 1)]
+    assert list(server.covered["PLC1"]) == [(at(10.4), at(12) + 1)]
+
+
+def test_a_single_answer_is_recorded_as_the_instant_that_it_tells_of() -> None:
+    server, play = recording("take")
+    delivered(play, 100, 10.4)
+    play.wait(1000, f"keep batch 1 {told('PLC1', 10.4, 10.4, last=True)}")
+    play(1010, BatchKept(1))
+    assert list(server.covered["PLC1"]) == [(at(10.4), at(10.4) + 1)]
 
 
 def test_nothing_is_kept_while_nothing_is_recorded() -> None:
-    _, play = recording()
-    delivered(play, 100, 10.4)
+    _, play = recording("take")
+    play.wait(5000)
+    delivered(play, 5100, 10.4)
+    play.wait(6000, f"keep batch 1 {told('PLC1', 10.4, 10.4, last=True)}")
+    play(6010, BatchKept(1))
     play.wait(60_000)
 
 
@@ -225,7 +259,7 @@ def test_a_span_ends_where_the_next_answer_is_too_late() -> None:
     delivered(play, 200, 11.0)
     delivered(play, 300, 15.1)
     delivered(play, 400, 16.0)
-    first, second = f"PLC1[{at(10.4) + 1},{at(11) + 1})", f"PLC1[{at(15.1) + 1},{at(16) + 1})"
+    first, second = told("PLC1", 10.4, 11, last=True), told("PLC1", 15.1, 16, last=True)
     play.wait(1000, f"keep batch 1 {first} {second}")
 
 
@@ -233,7 +267,7 @@ def test_answers_just_within_the_longest_gap_leave_none() -> None:
     _, play = recording("take")
     delivered(play, 100, 10.0)
     delivered(play, 200, 14.0)
-    play.wait(1000, f"keep batch 1 PLC1[{at(10) + 1},{at(14) + 1})")
+    play.wait(1000, f"keep batch 1 {told('PLC1', 10, 14, last=True)}")
 
 
 def test_a_span_ends_where_nothing_is_known_of_the_device_any_more() -> None:
@@ -243,7 +277,7 @@ def test_a_span_ends_where_nothing_is_known_of_the_device_any_more() -> None:
     play(300, DeviceUnknown("PLC1", ("T1",)))
     delivered(play, 400, 12.0)
     delivered(play, 500, 13.0)
-    first, second = f"PLC1[{at(10) + 1},{at(11) + 1})", f"PLC1[{at(12) + 1},{at(13) + 1})"
+    first, second = told("PLC1", 10, 11, last=True), told("PLC1", 12, 13, last=True)
     play.wait(1000, f"keep batch 1 {first} {second}")
 
 
@@ -251,13 +285,13 @@ def test_batches_that_become_durable_late_and_out_of_order_count_all_the_same() 
     server, play = recording("take")
     delivered(play, 100, 10.0)
     delivered(play, 900, 11.0)
-    play.wait(1000, f"keep batch 1 PLC1[{at(10) + 1},{at(11) + 1})")
+    play.wait(1000, f"keep batch 1 {told('PLC1', 10, 11, last=True)}")
     delivered(play, 1900, 12.0)
     play.wait(2000, f"keep batch 2 PLC1[{at(11) + 1},{at(12) + 1})")
     play(2100, BatchKept(2))
     assert list(server.covered["PLC1"]) == [(at(11) + 1, at(12) + 1)]
     play(2200, BatchKept(1))
-    assert list(server.covered["PLC1"]) == [(at(10) + 1, at(12) + 1)]
+    assert list(server.covered["PLC1"]) == [(at(10), at(12) + 1)]
 
 
 # --- the partner ---
@@ -398,9 +432,9 @@ def test_a_merge_that_became_durable_after_the_partner_was_lost_counts() -> None
 def test_recording_goes_on_during_a_back_fill_and_shares_its_tokens() -> None:
     _, play = paired()
     partner_covers(play, 3, span("PLC1", 100, 102), then=[slice_of("PLC1", 100, 102)])
-    delivered(play, 10, 1000.1)
+    delivered(play, 10, 1000.1, take("E1", 1000.1))
     delivered(play, 20, 1000.9)
-    play.wait(1000, f"keep batch 1 PLC1[{at(1000.1) + 1},{at(1000.9) + 1})")
+    play.wait(1000, f"keep batch 1 {told('PLC1', 1000.1, 1000.9, last=True)}")
     two = Batch(True, samples=samples((100, "T1"), (101, "T1")))
     play(1001, play.says(2, two), f"merge 2 2 samples {told('PLC1', 100, 102)}")
     play(1002, BatchKept(1))
@@ -455,7 +489,7 @@ def test_what_was_recorded_before_a_sleep_is_kept_and_the_sleep_is_a_gap() -> No
     woken = ("note woke-late Trend1", "reset listener", "note server-active Trend1")
     delivered(play, 8000, 18.0, *woken)
     delivered(play, 8500, 19.0)
-    first, second = f"PLC1[{at(10) + 1},{at(11) + 1})", f"PLC1[{at(18) + 1},{at(19) + 1})"
+    first, second = told("PLC1", 10, 11, last=True), told("PLC1", 18, 19, last=True)
     play.wait(9000, f"keep batch 1 {first} {second}")
 
 

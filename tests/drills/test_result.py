@@ -1,15 +1,17 @@
 """Holding a drill against its forecast: what passes, and what must not."""
 
+from dataclasses import replace
+
 import pytest
 
-from changeover.drill.result import Campaign, Drill, hold_against
+from changeover.drill.result import RUNS, TRANSITIONS, Audit, Campaign, Drill, hold_against
 
 NOTHING = {"changeover_s": None, "com_s": None, "detection_s": None, "return_s": None}
 
 
-def forecast(outcome: str, **intervals: tuple[float, float]) -> dict:
+def forecast(outcome: str, function: str = "io-data", **intervals: tuple[float, float]) -> dict:
     found = {f"{name}_s": {"min": low, "max": high} for name, (low, high) in intervals.items()}
-    return {"outcome": outcome} | NOTHING | found
+    return {"outcome": outcome, "function": function} | NOTHING | found
 
 
 def measured(**seconds: float | None) -> dict:
@@ -47,12 +49,36 @@ def test_what_is_unaffected_must_not_show_com():
     assert miss.measure == "com_s"
 
 
+@pytest.mark.parametrize("function", ["alarm", "trend", "report"])
+@pytest.mark.parametrize("moved", ["detection", "changeover", "return"])
+def test_a_task_client_that_is_unaffected_must_not_lose_its_way(function, moved):
+    row = forecast("unaffected", function)
+    still = measured(detection=None, changeover=None, changeover_last=None, com=None, **{"return": None})
+    assert hold_against(row, still) == ()
+    (miss,) = hold_against(row, still | {f"{moved}_s": 0.4})
+    assert miss.measure == f"{moved}_s"
+    assert not miss.is_late
+
+
+def test_a_task_client_stays_on_the_standby_unless_the_forecast_says_otherwise():
+    row = forecast("changeover", "alarm", detection=(1.0, 1.25), changeover=(3.0, 6.25))
+    found = measured(detection=1.1, changeover=4.0, changeover_last=4.0)
+    assert hold_against(row, found | {"return_s": None}) == ()
+    (miss,) = hold_against(row, found | {"return_s": 0.5})
+    assert str(miss) == "return: 0.5 s, by the forecast there is none"
+
+
+def test_nothing_is_said_of_how_soon_a_task_client_that_lost_every_server_is_back():
+    row = forecast("lost", "trend", detection=(1.0, 1.25))
+    assert hold_against(row, measured(detection=1.1, changeover=None) | {"return_s": 0.5}) == ()
+
+
 def drill(repetition: int, late: bool, repeats: int | None = None) -> Drill:
     row = forecast("changeover", changeover=(2.0, 2.25))
     seconds = measured(changeover=9.0 if late else 2.1)
     return Drill(
         "io-data", "server-silent", "IOServer1", repetition, "cut", None, seconds["changeover_s"], None, None,
-        None, None, None, row, hold_against(row, seconds), repeats=repeats,
+        None, None, None, None, row, hold_against(row, seconds), repeats=repeats,
     )  # fmt: skip
 
 
@@ -83,3 +109,33 @@ def test_the_record_has_what_the_issue_asks_for():
     assert wanted <= set(record)
     assert record["pass"] is False
     assert "changeover" in record["why"]
+
+
+def audit(kind: str = TRANSITIONS, lost: int = 0, doubled: int = 0, is_cut: bool = False) -> Audit:
+    return Audit(kind, "server-silent SCADA1 1", is_cut, 10, lost, doubled, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "passes"),
+    [
+        (audit(), True),
+        (audit(lost=1), False),
+        (audit(doubled=1), False),
+        (audit(doubled=1, is_cut=True), False),
+        (audit(RUNS, doubled=1), False),
+        (audit(RUNS, doubled=1, is_cut=True), True),
+        (audit(RUNS, lost=1, is_cut=True), False),
+    ],
+)
+def test_only_runs_of_a_pair_that_was_cut_may_be_doubled(found, passes):
+    whole = replace(campaign(drill(1, late=False)), audits=(audit(), found))
+    assert whole.failures == ()
+    assert found.passed is passes
+    assert whole.passed is passes
+    assert [record["pass"] for record in whole.as_json()["audits"]] == [True, passes]
+
+
+def test_a_drill_that_failed_fails_the_campaign_whatever_the_audits_say():
+    whole = replace(campaign(drill(1, late=True)), audits=(audit(),))
+    assert whole.found_wanting == ()
+    assert not whole.passed

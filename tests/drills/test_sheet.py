@@ -16,7 +16,17 @@ from typing import Any
 
 import pytest
 
-from changeover.drill.result import Campaign, Drill, Miss, hold_against
+from changeover.drill.result import (
+    ACTIONS,
+    RUNS,
+    SAMPLES,
+    TRANSITIONS,
+    Audit,
+    Campaign,
+    Drill,
+    Miss,
+    hold_against,
+)
 from changeover.drill.sheet import sheet_html
 from changeover.drill.sheet_chart import Axis
 from changeover.forecast.as_json import row
@@ -30,6 +40,7 @@ VARIANTS = {
     "server-closed": "SIGKILL",
     "server-frozen": "SIGSTOP",
     "lan-silent": "all ports of the bridge disabled",
+    "partner-cut": "frames dropped",
     "device-silent": "bridge port disabled",
     "device-closed": "SIGKILL of the simulated PLC",
     "standby-device-silent": "bridge port disabled",
@@ -102,7 +113,11 @@ def drilled(
         "com_s": com,
         "return_s": within("return_s"),
     }
-    words = {key: changed.pop(key) for key in ("spoiled", "trace", "repeats", "variant") if key in changed}
+    words = {
+        key: changed.pop(key)
+        for key in ("redundant_s", "spoiled", "trace", "repeats", "variant")
+        if key in changed
+    }
     measured |= changed
     fields: dict[str, Any] = {
         "variant": VARIANTS[forecast["fault"]],
@@ -111,7 +126,7 @@ def drilled(
         "com_first_s": measured["com_s"],
         "com_median_s": measured["com_s"],
     }
-    fields |= measured | words
+    fields |= measured | {"redundant_s": None} | words
     target = forecast["target"]
     return Drill(forecast["function"], forecast["fault"], target, repetition, forecast=forecast, **fields)
 
@@ -215,8 +230,37 @@ def hostile() -> Campaign:
     )
 
 
+def whole() -> Campaign:
+    """Every function and every fault, redundant again, audited: the pair was cut once."""
+    rng = random.Random(11)
+    rows = [row(one) for one in forecast_plant(plant_of_tasks())]
+    drills = [
+        drilled(
+            one, number, rng, redundant_s=None if one["outcome"] == "unaffected" else rng.uniform(0.1, 4.0)
+        )
+        for one in rows
+        for number in range(1, 6)
+    ]
+    return campaign_of(drills, audits=AUDITS)
+
+
+def plant_of_tasks() -> Plant:
+    return two_server_plant("C", timing=timing_for("C", send_timeout=1500, watch=1000), lans=2)
+
+
+AUDITS = (
+    Audit(TRANSITIONS, "server-silent SCADA1 1", False, 40, 0, 0, 0),
+    Audit(ACTIONS, "server-silent SCADA1 1", False, 21, 0, 0, 0),
+    Audit(RUNS, "server-silent SCADA1 1", False, 3, 0, 0, 0),
+    Audit(TRANSITIONS, "partner-cut SCADA1+SCADA2 1", True, 12, 0, 0, 7),
+    Audit(RUNS, "partner-cut SCADA1+SCADA2 1", True, 4, 0, 2, 0, {"doubled": ("Log at 5",)}),
+    Audit(SAMPLES, "", False, 800, 0, 0, 0),
+)
+
+
 CAMPAIGNS: dict[str, Callable[[], Campaign]] = {
     "passing": passing,
+    "whole": whole,
     "failing": failing,
     "hostile": hostile,
     "empty": lambda: campaign_of((), parameters=(), notes=()),
@@ -280,7 +324,7 @@ def test_hostile_text_is_text() -> None:
 
 def test_a_pass_says_of_how_many() -> None:
     page = Page(sheet_html(passing()))
-    assert "PASS 80 of 80 Every measured time lies inside its forecast." in page.text
+    assert "PASS 90 of 90 Every measured time lies inside its forecast." in page.text
     assert "FAIL" not in page.text
     assert "outside" not in page.values("class")[page.values("class").index("panel") :]
 
@@ -391,8 +435,73 @@ def test_what_was_left_out_is_said_with_its_reason() -> None:
 def test_alarm_faults_have_no_com_and_no_return() -> None:
     forecast = next(row(one) for one in forecast_plant(plant_a()) if one.function is Function.ALARM)
     page = Page(sheet_html(campaign_of(drilled(forecast, n, random.Random(n)) for n in range(1, 4))))
-    assert "Neither forecast nor measured: #COM time, Return." in page.text
+    assert "Neither forecast nor measured: Return." in page.text
+    panel = page.text[page.text.index("How to read the charts") : page.text.index("All repetitions")]
+    assert "Changeover fault until a server answers by another way" in panel
+    assert "#COM time" not in panel
+    assert "first tag" not in panel
     assert page.wrong == []
+
+
+def test_functions_are_told_apart() -> None:
+    page = Page(sheet_html(whole()))
+    text = sheet_html(whole())
+    titles = re.findall(r'<h2 class="function">([^<]*)</h2>', text)
+    assert titles == ["io-data", "alarm", "trend", "report"]
+    overview = text[text.index('class="overview"') : text.index('class="audits"')]
+    assert re.findall(r'class="group">([a-z-]+)<', overview) == titles
+    cells = len({(d.function, d.fault, d.target) for d in whole().drills})
+    assert f"in {cells} cells: each a fault for one of 4 functions" in page.text
+    assert overview.count("href=") == cells
+
+
+def test_each_cell_has_its_interval_on_the_axis_of_its_function() -> None:
+    text = sheet_html(whole())
+    overview = text[text.index('class="overview"') : text.index('class="audits"')]
+    rows = [one for one in forecast_plant(plant_of_tasks()) if one.changeover is not None]
+    assert overview.count('class="interval"') == len(rows)
+    assert overview.count('class="inside"') == 5 * len(rows)
+
+
+def test_a_client_that_is_unaffected_has_a_short_panel() -> None:
+    text = sheet_html(whole())
+    panels = text.split('<section class="panel"')[1:]
+    calm = [panel for panel in panels if "follows I/O data" in panel]
+    assert len(calm) == 9, "three device faults for three functions"
+    assert not any("<svg" in panel[panel.index("story") :] for panel in calm)
+    assert all("The client should go on as before: no changeover." in panel for panel in calm)
+
+
+def test_audits_are_counted_by_kind_and_a_cut_pair_apart() -> None:
+    page = Page(sheet_html(whole()))
+    assert "880 items audited, nothing lost, nothing doubled that may not be." in page.text
+    text = page.text[page.text.index("Audits") :]
+    assert "PASS 1 of 1 alarm transitions" in text
+    assert "40 0 0 0" in text
+    assert "While and after a pair was cut" in text
+    assert "4 0 2 0 both ran while they were cut apart: counted, no failure" in text
+
+
+def test_an_audit_that_found_something_fails_the_sheet_and_names_it() -> None:
+    lost = Audit(
+        TRANSITIONS, "lan-silent LAN_A 3", False, 9, 2, 0, 0, {"lost": ("A1 on at 17", "A2 on at 18")}
+    )
+    page = Page(sheet_html(replace(whole(), audits=(*AUDITS, lost))))
+    assert "FAIL by audit Every measured time lies inside its forecast. The audits found 2 lost" in page.text
+    assert "FAIL 1 of 2 alarm transitions" in page.text
+    assert "after lan-silent LAN_A 3: lost A1 on at 17, A2 on at 18" in page.text
+
+
+def test_the_time_until_redundant_again_is_shown_and_a_failure_to_be_so_is_a_miss() -> None:
+    forecast = next(row(one) for one in forecast_plant(plant_of_tasks()) if one.function is Function.TREND)
+    rng = random.Random(12)
+    never = drilled(forecast, 2, rng)
+    never = replace(never, misses=(Miss("redundant_s", None, 0.0, 60.0),))
+    page = Page(sheet_html(campaign_of([drilled(forecast, 1, rng, redundant_s=4.25), never])))
+    assert (
+        "Redundant again repair until a second fault would be survived 1 measured, 1 times not" in page.text
+    )
+    assert "Repetition 2: Redundant again not seen, allowed are 0.000 to 60.000" in page.text
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,28 @@ def test_client_lans_come_first_whatever_the_file_says() -> None:
     turned = replace(there, lans=tuple(reversed(there.lans)))
     assert [lan.name for lan in turned.lans] == ["FIELD", "LAN_B", "LAN_A"]
     assert targets(turned, Function.IO_DATA, Fault.LAN_SILENT) == ("LAN_B", "LAN_A", "FIELD")
+
+
+def test_a_client_on_a_server_finds_the_field_lan_by_its_own_session() -> None:
+    """Its requests go over LAN_A, its probes over FIELD too: S + U(0, R) less a round trip; elsewhere P."""
+    panel = plant("C", clients=[Client("Panel", "SCADA2")])
+    found = lan(panel, "FIELD")
+    assert found.outcome is Outcome.LOST
+    assert found.detection is not None
+    assert (found.detection.minimum, found.detection.maximum) == pytest.approx((5.99, 6.24))
+    away = lan(plant("C"), "FIELD").detection
+    assert away is not None
+    assert (away.minimum, away.maximum) == pytest.approx((0.99, 1.24))
+
+
+def test_a_session_that_comes_back_over_the_field_lan_makes_the_server_try_its_device() -> None:
+    """The sooner of the driver's watch (30 s) and the session's retry (5 s); in B then a heartbeat."""
+    for family, heartbeat in (("B", 3.0), ("C", 0.0)):
+        there = plant(family, clients=[Client("Panel", "SCADA2"), Client("HMI", "HMI")])
+        back, away = lan(there, "FIELD").return_, lan(plant(family), "FIELD").return_
+        assert back is not None
+        assert away is not None
+        assert back.maximum == pytest.approx(5 + heartbeat + 0.065)
+        assert away.maximum == pytest.approx(30 + heartbeat + 0.065)
+        # Of two waits U(0, 5) and U(0, 30) the sooner takes 5/2 - 5²/(6·30) on the average.
+        assert back.mean == pytest.approx(2.5 - 25 / 180 + heartbeat / 2 + 0.05)

@@ -81,6 +81,18 @@ def test_the_worst_row_and_its_first_change() -> None:
     assert worst(()) is None
 
 
+def test_of_rows_alike_the_first_is_the_worst() -> None:
+    """A frozen alarm server takes half a round trip longer than a silent one: that is nothing to act on."""
+    plant = two_server_plant("C")
+    alarms = [row for row in forecast_plant(plant) if row.function is Function.ALARM and row.changeover]
+    longest = max(row.changeover.maximum for row in alarms if row.changeover)
+    found = worst(alarms)
+    assert found is not None
+    assert found.fault is Fault.SERVER_SILENT
+    assert found.changeover is not None
+    assert 0 < longest - found.changeover.maximum < 0.001
+
+
 def test_a_stacks_own_time_outs_cannot_be_turned() -> None:
     plant = two_server_plant("C", network_protocol=NetworkProtocol.LINUX)
     found = missed(plant, 5.0, "io-data", "server-silent")

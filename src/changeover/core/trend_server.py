@@ -135,8 +135,9 @@ class TrendServer(TaskServer):
         self._confirmed[device] = utc
         if last is None or utc - last > self._longest_gap:
             self._close_span(device)
-            # The instant itself is covered, so that what changed meanwhile is not missed.
-            self._open[device] = [utc, utc + 1]
+            # The instant itself is covered, so that what changed meanwhile is not missed; archives may know
+            # it by the microsecond alone.
+            self._open[device] = [utc - utc % 1000, utc + 1]
             last, events = utc - 1, self._event_tags(device)
         else:
             self._open[device][1] = utc + 1

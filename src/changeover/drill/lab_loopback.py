@@ -8,11 +8,9 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from changeover.config.project import FILES
-from changeover.config.text_file import find_file
 from changeover.drill.lab_plan import LabError
 
-PLANT_FILE, *OTHER_FILES = FILES
+PLANT_FILE = "plant.toml"
 
 # What may follow a value's place in TOML: a comment, or a string in one of its four forms. Comments are
 # matched so that the quotes in them open no string.
@@ -45,6 +43,10 @@ def rewrite_loopback(project: Path, out: Path, templates: Iterable[str] = ()) ->
         LabError: `out` is the project itself, plant.toml cannot be read or is no TOML, or holds addresses in
             a form that this function does not know; or a file cannot be copied.
     """
+    # Whoever builds a lab by hand need not have all that a project is read with.
+    from changeover.config.project import FILES  # noqa: PLC0415
+    from changeover.config.text_file import find_file  # noqa: PLC0415
+
     if out.resolve() == project.resolve():
         raise LabError(f"{out} is the project itself, its copy needs a folder of its own")
     source = find_file(project, PLANT_FILE)
@@ -53,7 +55,7 @@ def rewrite_loopback(project: Path, out: Path, templates: Iterable[str] = ()) ->
         rewritten = rewrite_loopback_text(text)
         out.mkdir(parents=True, exist_ok=True)
         (out / PLANT_FILE).write_bytes(rewritten.encode("utf-8"))
-        for name in OTHER_FILES:
+        for name in (name for name in FILES if name != PLANT_FILE):
             found = find_file(project, name)
             if found.exists():
                 shutil.copyfile(found, out / name)
