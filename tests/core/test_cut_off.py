@@ -136,7 +136,7 @@ def test_a_client_that_fell_silent_long_before_the_partner_did_says_nothing_of_n
 def heard_every_1800_ms(
     status: PairStatus, to_ms: int, make: Callable[[int], Message]
 ) -> tuple[ReportServer, Playbook]:
-    """HMI1's page scan is 1.8 s, first at 100 ms; the partner falls silent at 6.3 s and is lost at 8375 ms."""
+    """HMI1 is heard from 100 ms on; the partner falls silent at 6.3 s and is lost at 8375 ms."""
     server, play = a_server(status, "HMI1")
     for at in range(100, to_ms, 1800):
         if at >= 6300:
@@ -241,6 +241,7 @@ def test_a_server_that_is_refused_by_its_partners_computer_is_not_cut_off_any_mo
     assert server.is_active
 
 
+@pytest.mark.xfail(strict=True, reason="a refusal counts until the partner is there again")
 def test_a_partners_computer_that_refused_and_fell_silent_since_tells_nothing_of_now() -> None:
     """Its process was gone, then the computer was restarted; this server is cut off meanwhile."""
     server, play = a_server(ACTIVE, "HMI1")
@@ -250,8 +251,8 @@ def test_a_partners_computer_that_refused_and_fell_silent_since_tells_nothing_of
     play.wait(5500, "open 4 Report2/A")
     play(5501, ConnectFailed(4))
     ask(play, 5600, 10_000, 3)
-    play.wait(10_501, "open 6 Report2/A")
-    play.wait(12_501, "close 6")
+    play.wait(10_500, "open 6 Report2/A")
+    play.wait(12_500, "close 6")
     play.wait(12_625, "note server-inactive Report1")
     assert server.status is INACTIVE
 

@@ -140,7 +140,7 @@ def test_a_partner_is_unknown_until_a_first_attempt_on_every_lan_has_come_to_not
     play.call(0, pair.start, "open 1 Report2/A", "open 2 Report2/B")
     play(1, ConnectFailed(1))
     assert pair.belief is Belief.UNKNOWN
-    play.wait(2000, "close 2", "partner lost silent")
+    play.wait(2000, "close 2", "partner lost closed")
     assert pair.belief is Belief.GONE
 
 
@@ -262,7 +262,7 @@ def test_a_partner_that_refuses_was_heard_and_one_that_is_unreachable_was_not() 
 
 
 def test_a_partner_that_refuses_on_one_lan_was_heard_though_the_other_is_silent() -> None:
-    pair, play = started("AB")
+    _, play = started("AB")
     play(2, play.says(1, says(ACTIVE)), "partner told active 0 []")
     play(100, Closed(2))
     play.wait(5100, "open 3 Report2/B")

@@ -372,68 +372,71 @@ def test_t5_while_the_better_server_is_tried_the_other_one_goes_on_serving() -> 
 
 
 def acquainted() -> Playbook:
-    """A client that Alarm1 serves by session 1 and that is open to Alarm2 by session 2."""
+    """A client that Alarm1 serves by session 1 and that is open to Alarm2 by session 3."""
     _, play = a_client(acquainted=True)
     play.attends.update(range(1, 10))
-    play(0, Start(), f"open 1 {WAY1}")
+    play(0, Start(), f"open 1 {WAY1}", f"open 2 {WAY1}", f"open 3 {WAY2}")
     play(1, Connected(1), "1: Hello HMI1")
     play(1, play.says(1, Welcome("Alarm1", ())), "1: Poll 1 since 0")
-    found_it = (f"note server-found {WAY1} alarm", f"open 2 {WAY2}", "show News 1 rev 7")
+    found_it = (f"note server-found {WAY1} alarm", "close 2", "show News 1 rev 7")
     play(1, play.says(1, News(1, 7, False)), *found_it)
-    play(2, Connected(2), "2: Hello HMI1")
-    play(3, play.says(2, Welcome("Alarm2", ())))
+    play(2, Connected(3), "3: Hello HMI1")
+    play(3, play.says(3, Welcome("Alarm2", ())))
     return play
 
 
 def test_a_client_keeps_a_session_to_the_other_server_and_probes_it_with_each_page_scan() -> None:
     play = acquainted()
-    play.wait(500, "2: Probe", "1: Poll 2 since 7")
+    play.wait(500, "3: Probe", "1: Poll 2 since 7")
     play(501, play.says(1, News(2, 7, False)), "show News 2 rev 7")
-    play.wait(1500, "2: Probe", "1: Poll 3 since 7")
+    play.wait(1500, "3: Probe", "1: Poll 3 since 7")
 
 
 def test_an_unacknowledged_probe_is_not_followed_by_another() -> None:
     play = acquainted()
-    play.attends.discard(2)
-    play.wait(500, "2: Probe", "1: Poll 2 since 7")
+    play.attends.discard(3)
+    play.wait(500, "3: Probe", "1: Poll 2 since 7")
     play.wait(1500, "1: Probe")
-    play.wait(2500, "1: Probe", "close 2", f"open 3 {WAY2}")
+    play.wait(2500, "1: Probe", "close 3", f"open 4 {WAY2}")
 
 
 def test_from_the_loss_of_a_session_that_does_not_serve_nothing_follows() -> None:
     play = acquainted()
-    play(400, Closed(2), f"open 3 {WAY2}")
-    play(401, ConnectFailed(3))
+    play(400, Closed(3), f"open 4 {WAY2}")
+    play(401, ConnectFailed(4))
     play.wait(500, "1: Poll 2 since 7")
     play(501, play.says(1, News(2, 7, False)), "show News 2 rev 7")
     for n, at in enumerate((1500, 2500, 3500, 4500), start=3):
         play.wait(at, f"1: Poll {n} since 7")
         play(at + 1, play.says(1, News(n, 7, False)), f"show News {n} rev 7")
-    play.wait(5400, f"open 4 {WAY2}")
-    play(5401, ConnectFailed(4))
+    play.wait(5400, f"open 5 {WAY2}")
+    play(5401, ConnectFailed(5))
 
 
 def test_with_the_changeover_the_sessions_change_over_too() -> None:
     play = acquainted()
-    play.hide = (*play.hide, "2: Probe")
-    play(400, Closed(1), *LOST)
-    play.wait(2200, f"open 3 {WAY1}")
-    play(2201, ConnectFailed(3))
-    play.wait(2400, f"open 4 {WAY2}")
-    play(2401, Connected(4), "4: Hello HMI1")
-    play(2401, play.says(4, Welcome("Alarm2", ())), "4: Poll 2 since 0")
-    then = (f"note server-found {WAY2} alarm", f"open 5 {WAY1}", "close 2", "show News 2 rev 1 active")
-    play(2401, play.says(4, News(2, 1, True)), *then)
-    play(2402, ConnectFailed(5))
-    play.wait(2500, "4: Poll 3 since 1")
+    play.hide = (*play.hide, "3: Probe")
+    play(400, Closed(1), *LOST, f"open 4 {WAY1}")
+    play(401, ConnectFailed(4))
+    play.wait(2200, f"open 5 {WAY1}")
+    play(2201, ConnectFailed(5))
+    play.wait(2400, f"open 6 {WAY2}")
+    play(2401, Connected(6), "6: Hello HMI1")
+    play(2401, play.says(6, Welcome("Alarm2", ())), "6: Poll 2 since 0")
+    then = (f"note server-found {WAY2} alarm", f"open 7 {WAY1}", "close 3", "show News 2 rev 1 active")
+    play(2401, play.says(6, News(2, 1, True)), *then)
+    play(2402, ConnectFailed(7))
+    play.wait(2500, "6: Poll 3 since 1")
 
 
-def test_a_client_that_searches_is_still_heard_by_the_other_server() -> None:
-    """So that this one, when it loses its partner, knows that it is not cut off."""
+def test_a_client_that_searches_is_heard_by_all_servers() -> None:
+    """So that each, when it loses its partner, knows that it is not cut off."""
     play = acquainted()
-    play(400, Closed(1), *LOST)
-    play.wait(500, "2: Probe")
-    play.wait(1500, "2: Probe")
+    play(400, Closed(1), *LOST, f"open 4 {WAY1}")
+    play.wait(500, "3: Probe")
+    play(600, Connected(4), "4: Hello HMI1")
+    play(601, play.says(4, Welcome("Alarm1", ())))
+    play.wait(1500, "4: Probe", "3: Probe")
 
 
 # --- contract ---

@@ -51,13 +51,9 @@ def fill(disk: Path) -> Path:
 
 
 def begin(plant: Pairs, function: Function, first_data: Path | None = None) -> tuple[str, str]:
-    """The pair runs, and each has what the other has."""
-    first, second = PAIRS[function]
+    """The pair works, and its first server is the active one."""
     plant.start_device()
-    plant.start(first, data=first_data)
-    plant.start(second)
-    plant.await_redundant(first, second)
-    return first, second
+    return plant.start_pair(function, first_data)
 
 
 def kept(plant: Pairs, name: str, data: Path) -> set[object]:

@@ -117,13 +117,9 @@ FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: func
 
 
 def begin(plant: Pairs, function: Function) -> Work:
-    """The pair runs, its first server is the active one, each has what the other has."""
-    first, second = PAIRS[function]
+    """The pair works, and its first server is the active one."""
     plant.start_device()
-    plant.start(first, second)
-    plant.await_redundant(first, second)
-    plant.await_active(first)
-    assert not plant.is_active(second)
+    plant.start_pair(function)
     return WORK[function](plant, function)
 
 

@@ -334,6 +334,23 @@ class Pairs:
         assert status is None, f"{name} ended with {status}: {self.said(name)}"
         return bool(self.lines(name, "listening"))
 
+    def start_pair(self, function: Function, data: Path | None = None) -> tuple[str, str]:
+        """Start a pair and the operator's client; the first is active, each has what the other has.
+
+        Args:
+            function: Of the servers.
+            data: Where the first one has its archive.
+        """
+        first, second = PAIRS[function]
+        self.start(first, data=data)
+        client = self.spawn("HMI1", ["run", str(self.folder), "--computer", "HMI", "--node", "HMI1"])
+        assert client.stdout is not None
+        assert client.stdout.readline() == "HMI1 runs\n"
+        self.await_active(first)
+        self.start(second)
+        self.await_redundant(first, second)
+        return first, second
+
     # --- what is seen ---
 
     def endpoint(self, name: str) -> Endpoint:
@@ -431,9 +448,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
 def test_of_a_pair_one_is_active_and_each_has_what_the_other_has(tmp_path: Path, function: Function) -> None:
     with Pairs(tmp_path, Layout((function,))) as plant:
-        pair = PAIRS[function]
-        plant.start(*pair)
-        plant.await_redundant(*pair)
+        pair = plant.start_pair(function)
         assert [plant.is_active(name) for name in pair].count(True) == 1
         plant.stop(*pair)
         assert [plant.said(name) for name in pair] == ["", ""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +70,8 @@ class ListOrAct(click.Command):
 @click.option(
     "--limit",
     type=click.IntRange(1, LIMIT_MAX),
-    help=f"Of summary and journal: the newest so many.  [default: {LIMIT}]",
+    metavar="N",
+    help=f"The most urgent so many; of summary and journal the newest.  [default of these: {LIMIT}]",
 )
 @click.option("--watch", is_flag=True, help="Go on showing them until Ctrl-C.")
 @local_option
@@ -100,7 +100,7 @@ def command(
 
     With a command before PROJECT, act on them: `changeover alarms ack PROJECT TAG`.
     """
-    _refuse_what_does_not_go(everything, summary, journal, unacknowledged, watch, begin, end, limit)
+    _refuse_what_does_not_go(everything, summary, journal, unacknowledged, watch, begin, end)
     plant, found = load_asking_client(folder, client, Function.ALARM)
     wanted = AlarmFilter(patterns, category_number(plant, category), area, priority, unacknowledged)
     wanted.alarms(plant)
@@ -112,7 +112,9 @@ def command(
         history = History(plant, found, wanted, journal, begin, end, limit or LIMIT, local)
         print_history(history, wait_seconds, as_json)
     else:
-        _list(plant, found, wanted, everything, local, wait_seconds, as_json)
+        from changeover.cli.alarms_list import Listing, print_list
+
+        print_list(Listing(plant, found, wanted, everything, limit, local), wait_seconds, as_json)
 
 
 def _refuse_what_does_not_go(
@@ -123,15 +125,14 @@ def _refuse_what_does_not_go(
     watch: bool,
     begin: str | None,
     end: str | None,
-    limit: int | None,
 ) -> None:
     if everything + summary + journal > 1:
         raise click.UsageError("--all, --summary and --journal are three lists: choose one")
     history = summary or journal
     if history and (unacknowledged or watch):
         raise click.UsageError("--unacknowledged and --watch look at alarms as they stand")
-    if not history and (begin, end, limit) != (None, None, None):
-        raise click.UsageError("--from, --to and --limit go with --summary or --journal")
+    if not history and (begin, end) != (None, None):
+        raise click.UsageError("--from and --to go with --summary or --journal")
 
 
 def _watch(
@@ -146,37 +147,3 @@ def _watch(
     if as_json or not sys.stdout.isatty():
         raise SystemExit(run_loop(lambda: watch_lines(watched, as_json)))
     raise SystemExit(run_loop(lambda: watch_screen(watched)))
-
-
-def _list(
-    plant: Plant,
-    client: Client,
-    wanted: AlarmFilter,
-    everything: bool,
-    local: bool,
-    wait_seconds: float | None,
-    as_json: bool,
-) -> None:
-    from changeover.cli.alarms_rows import AlarmBook
-    from changeover.cli.alarms_view import counts, make_console, states_table
-    from changeover.cli.attached import Answerer, Asking, converse
-    from changeover.cli.trend_times import shown_zone, zone_name
-    from changeover.core.alarm_records import AlarmState
-    from changeover.protocol.queries import StateRows, StatesQuery
-
-    async def talk(asking: Asking) -> tuple[tuple[AlarmState, ...], Answerer]:
-        answer = await asking.ask(StatesQuery(listed_only=not everything))
-        assert isinstance(answer, StateRows)
-        return answer.states, asking.answerer
-
-    states, answerer = converse(plant, client, Function.ALARM, wait_seconds, talk)
-    book = AlarmBook(plant)
-    rows = book.rows(states, wanted)
-    if as_json:
-        document = {"plant": plant.name, **answerer.fields(), "alarms": [row.fields() for row in rows]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return
-    console = make_console()
-    if rows:
-        console.print(states_table(rows, book, shown_zone(plant, local), console.width))
-    console.print(f"{counts(rows)}; times in {zone_name(plant, local)}; told by {answerer}", soft_wrap=True)

@@ -3,8 +3,8 @@
 A server that loses its partner has to know whether the partner is gone or it is cut off itself; both look the
 same from where it stands. Its clients tell: whoever hears them is on the network (`core.pair`). But clients
 ask one server only. So each keeps a session to every other server of the function too, on every LAN, and puts
-a probe on it with each page scan. Nothing else is said there, and nothing is concluded from it here: how a
-client finds its server is the search's affair alone.
+a probe on it with each page scan; while it searches, to all of them. Nothing else is said there, and nothing
+is concluded from it here: how a client finds its server is the search's affair alone.
 """
 
 from __future__ import annotations
@@ -50,16 +50,12 @@ class Acquaintances:
         self.links = {
             way: Link(way, client, send_timeout, retry_period, self._deadlines, next_session) for way in ways
         }
-        self._avoided: str | None = None
 
     def avoid(self, server: str | None, now: Instant) -> Effects:
-        """Keep sessions to all servers but this one; to none while there is none."""
-        if server == self._avoided:
-            return ()
-        self._avoided = server
+        """Keep sessions to all servers but the one that serves the client; to all while none does."""
         effects: list[Effect] = []
         for way, link in self.links.items():
-            if server is None or way.server == server:
+            if way.server == server:
                 effects.extend(link.close(now))
             elif link.state is LinkState.WAITING:
                 effects.extend(_effects(link.connect(now)))

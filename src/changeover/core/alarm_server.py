@@ -78,7 +78,6 @@ class KeptAlarms(msgspec.Struct, frozen=True):
 class _Pending(msgspec.Struct, frozen=True, gc=False):
     """A transition that was seen here and not found in the partner's journal yet; `record` has no number."""
 
-    seen: Seen
     record: JournalRecord
     since: Instant
 
@@ -163,7 +162,7 @@ class AlarmServer(TaskServer):
                 continue
             changes.append(change)
             if self._logs[one.tag] and not self.is_active:
-                self._pending.setdefault(one.tag, []).append(_Pending(one, change.record, now))
+                self._pending.setdefault(one.tag, []).append(_Pending(change.record, now))
                 self._await("pending", now + self._patience)
         yield from self._take_over(changes, now)
 
@@ -315,7 +314,8 @@ class AlarmServer(TaskServer):
 
     def _lacking(self, partner: PairState) -> Fetch | None:
         wants_states = self.status is PairStatus.STARTING and self._states_after is not None
-        if wants_states and self._included is None and self._has_our_records(partner):
+        includes_ours = self._has_our_records(partner) and not self._pending
+        if wants_states and self._included is None and includes_ours:
             # Its states follow from all that we know, and more: no record that it has now need be replayed.
             self._included = dict(partner.numbers)
         if wants_states and self._included is not None:
@@ -329,13 +329,10 @@ class AlarmServer(TaskServer):
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchStates):
             self._states_after = None if batch.done else batch.states[-1].tag
-            adopted = [state.tag for state in map(self.states.adopt, batch.states) if state is not None]
+            offered = (state for state in batch.states if self._included is not None or self._is_new(state))
+            adopted = [state for state in map(self.states.adopt, offered) if state is not None]
             self._ask_of_active()
-            for tag in adopted:
-                # The partner's state does not know what was seen here alone.
-                for one in self._pending.get(tag, ()):
-                    self.states.apply_seen(one.seen)
-            yield from self._keep(map(self.states.get, adopted), (), now)
+            yield from self._keep(adopted, (), now)
             return
         included, states = self._included or {}, []
         for record in batch.journal:
@@ -349,6 +346,10 @@ class AlarmServer(TaskServer):
         yield from self._keep(states, batch.journal, now)
         self._doubt((record.tag for record in batch.journal if record.event.is_transition), now)
         self._doubt_enabled(batch.journal, now)
+
+    def _is_new(self, state: AlarmState) -> bool:
+        """Whether the partner's state can tell what the journals, which both have, do not."""
+        return not self._logs.get(state.tag, True) or not self.states.get(state.tag).changed_utc
 
     def _on_question(self, peer: TaskPeer, message: Fetch | Query, now: Instant) -> Iterable[Effect]:
         if not isinstance(message, FetchStates):

@@ -126,7 +126,8 @@ class TaskClient:
 
     def _on_start(self, _: Start, now: Instant) -> Iterable[Effect]:
         self._deadlines.set(("scan", ""), now + round(self._rng.random() * self._page_scan))
-        return self._carry_out(self.search.start(now), now)
+        yield from self._carry_out(self.search.start(now), now)
+        yield from self._others.avoid(None, now)
 
     def _on_network(
         self, stimulus: Connected | ConnectFailed | FrameArrived | Closed, now: Instant
@@ -159,18 +160,19 @@ class TaskClient:
             if isinstance(step, Opened):
                 yield self._poll(step.way, now)
             elif isinstance(step, ServerLost):
-                yield from self._on_lost(step)
+                yield from self._on_lost(step, now)
             elif isinstance(step, Received):
                 yield from self._on_message(step.way, step.message, now)
             else:
                 yield step
 
-    def _on_lost(self, step: ServerLost) -> Iterable[Effect]:
+    def _on_lost(self, step: ServerLost, now: Instant) -> Iterable[Effect]:
         kind = TraceKind.SESSION_TIMEOUT if step.silent else TraceKind.SESSION_CLOSED
         yield Note(kind, str(step.way), self.function.value)
         yield RaiseAlarm("Session Timeout" if step.silent else "Session Closed", str(step.way))
         self._polls.clear()
         self._asked.clear()
+        yield from self._others.avoid(None, now)
 
     def _on_message(self, way: Way, message: Message, now: Instant) -> Iterable[Effect]:
         return self.MESSAGES[type(message)](self, way, message, now)

@@ -64,9 +64,18 @@ class Auditor:
         rig: The running product.
         load: What switches the alarms.
         functions: Those that are drilled; the others are not audited.
+        now_utc: UTC in nanoseconds since 1970.
     """
 
-    def __init__(self, plant: Plant, rig: Rig, load: Load, functions: Collection[Function]) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        rig: Rig,
+        load: Load,
+        functions: Collection[Function],
+        now_utc: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._now_utc = now_utc
         self._plant = plant
         self._rig = rig
         self._has_alarms = Function.ALARM in functions and bool(plant.alarms)
@@ -83,14 +92,14 @@ class Auditor:
 
     def on_steady(self) -> None:
         """All is well: from now on everything counts."""
-        self._steady_since = time.time_ns()
+        self._steady_since = self._now_utc()
         if self._since is None:
             self._since = self._steady_since
 
     def on_strike(self) -> None:
         """All was well until now."""
         if self._steady_since is not None:
-            self._steady.append((self._steady_since, time.time_ns()))
+            self._steady.append((self._steady_since, self._now_utc()))
             self._steady_since = None
 
     # --- audits ---
@@ -103,7 +112,7 @@ class Auditor:
             is_cut: Whether it cut the pair.
         """
         assert self._since is not None, "a strike is made when all is well"
-        start, until = self._since, time.time_ns()
+        start, until = self._since, self._now_utc()
         self._since = until
         looks: dict[str, Callable[[], Counts]] = {}
         if self._has_alarms:
@@ -136,7 +145,7 @@ class Auditor:
         servers = self._plant.tasks(Function.TREND)
         if not self._has_trends or not self._steady:
             return ()
-        start, end = self._steady[0][0], time.time_ns() - SETTLED - self._plant.timing.trend_gap_fill
+        start, end = self._steady[0][0], self._now_utc() - SETTLED - self._plant.timing.trend_gap_fill
         held = {s.name: archives.samples(self._rig.data, s, self._plant, start, end) for s in servers}
         samples = audit_samples({name: found for name, (found, _) in held.items()}, self._required(end))
         covered = audit_coverage({name: spans for name, (_, spans) in held.items()})
