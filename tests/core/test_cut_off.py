@@ -155,7 +155,6 @@ def test_a_client_whose_page_scan_is_longer_than_half_of_send_timeout_is_not_sil
     assert server.is_active
 
 
-@pytest.mark.xfail(strict=True, reason="the acknowledgement of an answer counts as a word of its own")
 def test_a_client_that_asks_the_active_server_with_such_a_page_scan_is_not_silent() -> None:
     server, play = heard_every_1800_ms(ACTIVE, 8375, lambda at: Poll(at, 0))
     play.wait(8375, *LOST)
@@ -241,7 +240,6 @@ def test_a_server_that_is_refused_by_its_partners_computer_is_not_cut_off_any_mo
     assert server.is_active
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal counts until the partner is there again")
 def test_a_partners_computer_that_refused_and_fell_silent_since_tells_nothing_of_now() -> None:
     """Its process was gone, then the computer was restarted; this server is cut off meanwhile."""
     server, play = a_server(ACTIVE, "HMI1")

@@ -22,6 +22,7 @@ from changeover.drivers.modbus.writes import encode_write
 from changeover.model.lan import Endpoint
 from changeover.model.tag import Tag, TagType
 from changeover.runtime.plc import MovingValues, PlcSettings, SimulatedPlc
+from changeover.runtime.plc_waves import Wave, parse_square
 
 HOST = "127.77.0.1"
 STEP_NS = 100_000_000
@@ -98,6 +99,82 @@ def test_pymodbus_reads_moving_registers() -> None:
             assert client.convert_from_registers(second[13:21], types.STRING) == "STEP 00000001001"
 
     with_client(talk)
+
+
+SQUARES = ("00002:2", "10012:2:0.3", "40023.5:1", "30101.0:5")
+
+
+def test_bits_follow_square_waves_by_the_clock() -> None:
+    squares = tuple(parse_square(text) for text in SQUARES)
+
+    async def talk(address: Endpoint, clock: Clock) -> None:
+        client = AsyncModbusTcpClient(address.host, port=address.port, timeout=5, retries=0)
+        assert await client.connect()
+        try:
+            for clock.step in (1000, 1003, 1010, 1020, 1022, 1023, 1040, 1049, 1050):
+                step = clock.step
+                assert (await client.read_coils(1, count=1)).bits[0] == (step // 20 % 2 == 1)
+                inputs = (await client.read_discrete_inputs(10, count=2)).bits
+                assert inputs[1] == ((step - 3) // 20 % 2 == 1)
+                assert inputs[0] == (step // 1024 % 2 == 1), "its neighbour moves as ever"
+                held = (await client.read_holding_registers(22, count=1)).registers[0]
+                assert held == (32 if step // 10 % 2 == 1 else 0)
+                moving = (await client.read_input_registers(100, count=1)).registers[0]
+                assert moving & 1 == (step // 50 % 2 == 1)
+        finally:
+            client.close()
+
+    with_plc(talk, PlcSettings(squares=squares))
+
+
+def test_a_square_that_is_written_follows_its_wave_again_at_the_next_step() -> None:
+    async def talk(address: Endpoint, clock: Clock) -> None:
+        client = AsyncModbusTcpClient(address.host, port=address.port, timeout=5, retries=0)
+        assert await client.connect()
+        try:
+            assert not (await client.read_coils(16, count=2)).bits[0]
+            assert not (await client.write_coils(16, [True, True])).isError()
+            assert (await client.read_coils(16, count=2)).bits[:2] == [True, True]
+            clock.step += 1
+            assert (await client.read_coils(16, count=2)).bits[:2] == [False, True], "only one has a wave"
+        finally:
+            client.close()
+
+    with_plc(talk, PlcSettings(squares=(parse_square("00017:1000"),)))
+
+
+def test_two_plcs_agree_on_their_squares_whatever_else_they_hold() -> None:
+    wave = Wave(7 * 10**9, 3 * 10**9)
+    for utc in range(0, 40 * 10**9, 10**9):
+        assert wave.is_on(utc) == ((utc - 3 * 10**9) // (7 * 10**9) % 2 == 1)
+    assert wave.switchings(0, 30 * 10**9) == (3 * 10**9, 10 * 10**9, 17 * 10**9, 24 * 10**9)
+    assert wave.switchings(3 * 10**9, 10 * 10**9) == (3 * 10**9,)
+
+
+@pytest.mark.parametrize("text", [*SQUARES, "100012:20:4", "465536.15:0.1"])
+def test_a_square_s_text_reads_as_the_same_square(text: str) -> None:
+    assert parse_square(str(parse_square(text))) == parse_square(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("00001", "is no square wave, write ADDRESS:HALF_PERIOD_S"),
+        ("00001:soon", "is no square wave"),
+        ("00001:1:2:3", "is no square wave"),
+        ("00001:inf", "is no square wave"),
+        ("00001:nan", "is no square wave"),
+        ("00001:0", "the half period must be above 0 s"),
+        ("00001:-1", "the half period must be above 0 s"),
+        ("40001:1", "40001"),
+        ("x:1", "x"),
+    ],
+)
+def test_what_is_no_square_is_refused_in_words(text: str, why: str) -> None:
+    result = CliRunner().invoke(command, ["--address", f"{HOST}:0", "--square", text])
+    assert result.exit_code == 2
+    assert "Invalid value for '--square'" in result.output
+    assert why in " ".join(result.output.split())
 
 
 def test_pymodbus_writes_what_is_held_and_reads_it_back_later() -> None:

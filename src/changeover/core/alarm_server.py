@@ -127,6 +127,8 @@ class AlarmServer(TaskServer):
         self._states_after: str | None = ""
         self._included: dict[str, int] | None = None
         self._utc = 0
+        # Of the wall clock before the monotonic one, 0 while it is not known.
+        self._ahead: Duration = 0
         self._revision = 1
         self._news: dict[str, int] = {}
         self._ask_of_active()
@@ -135,6 +137,7 @@ class AlarmServer(TaskServer):
 
     def _on_values(self, values: Values, now: Instant) -> Iterable[Effect]:
         self._utc = max(self._utc, values.utc)
+        self._ahead = max(self._ahead, values.utc - now)
         self._delivered[values.device] = (values.utc, now)
         seen = self._watch.handle_values(values.changed, values.utc, now)
         self._watch_delays()
@@ -147,7 +150,7 @@ class AlarmServer(TaskServer):
         return ()
 
     def _on_wall_clock(self, clock: WallClock, now: Instant) -> Iterable[Effect]:
-        self._utc = clock.utc
+        self._utc, self._ahead = clock.utc, clock.utc - now
         if self.status is not PairStatus.STARTING:
             yield from self._take_over(self.states.expire(clock.utc), now)
 
@@ -270,7 +273,8 @@ class AlarmServer(TaskServer):
             yield from self._answer_actions(now)
             return
         # By this server's clock: it saw what the operator answers to, whatever the client's clock says.
-        changes = self.states.apply_action(msgspec.structs.replace(action, utc=self._utc or action.utc))
+        given_utc = self._wall(now) - command.age if self._ahead else action.utc
+        changes = self.states.apply_action(msgspec.structs.replace(action, utc=given_utc))
         if isinstance(changes, str):
             yield self._peers.tell(peer, CommandResult(command.request, changes), now)
             return
@@ -394,6 +398,10 @@ class AlarmServer(TaskServer):
         seen = self._watch.handle_timeout(now)
         self._watch_delays()
         return self._on_seen(seen, now)
+
+    def _wall(self, now: Instant) -> int:
+        """What the wall clock says, or the devices say, now."""
+        return now + self._ahead
 
     def _watch_delays(self) -> None:
         deadline = self._watch.next_deadline()

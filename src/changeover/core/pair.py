@@ -160,7 +160,7 @@ class Pair:
     ) -> None:
         self.belief = Belief.UNKNOWN if ways else Belief.GONE
         self.partner = UNHEARD
-        self.refused = False
+        self._refusing: set[Way] = set()
         self._is_found = False
         self.links = {
             way: Link(way, name, send_timeout, retry_period, deadlines, next_session) for way in ways
@@ -187,7 +187,8 @@ class Pair:
         """Drop every link and connect anew: this process slept, and what it heard is stale."""
         self.belief = Belief.UNKNOWN if self.links else Belief.GONE
         self.partner = UNHEARD
-        self.refused = self._is_found = False
+        self._refusing.clear()
+        self._is_found = False
         self._fetching = None
         steps: list[Step] = []
         for link in self.links.values():
@@ -223,14 +224,15 @@ class Pair:
         for link in self.links.values():
             if link.session_id == stimulus.session:
                 if isinstance(stimulus, ConnectFailed):
-                    # Whoever refuses is there: the network, and the partner's computer.
-                    self.refused |= stimulus.refused
+                    self._note_refusal(link.way, stimulus.refused)
                 return self._carry_out(link, link.handle(stimulus, now))
         return ()
 
     def handle_timer(self, purpose: str, way: Way, at: Instant, now: Instant) -> tuple[Step, ...]:
         """Act on a link's timer."""
         link = self.links[way]
+        if purpose == "attempt":
+            self._note_refusal(way, False)
         return self._carry_out(link, link.handle_timer(purpose, at, now))
 
     def on_tick(self, at: Instant, state: PairState, now: Instant) -> tuple[Effect, ...]:
@@ -264,6 +266,11 @@ class Pair:
         self.belief = Belief.GONE
 
     @property
+    def refused(self) -> bool:
+        """Whether the last attempt on some LAN was refused: network and partner's computer are there."""
+        return bool(self._refusing)
+
+    @property
     def is_there(self) -> bool:
         """Whether a link to the partner stands."""
         return self._open_link() is not None
@@ -286,7 +293,7 @@ class Pair:
         out: list[Step] = []
         for step in steps:
             if isinstance(step, LinkOpened):
-                self.refused = False
+                self._refusing.clear()
                 if self._is_only_open(link):
                     self._is_found = True
                     out.append(PartnerFound())
@@ -313,6 +320,12 @@ class Pair:
             self.belief, self.partner, self._is_found = Belief.GONE, UNHEARD, False
             steps.append(PartnerLost(silent))
         return tuple(steps)
+
+    def _note_refusal(self, way: Way, refused: bool) -> None:
+        if refused:
+            self._refusing.add(way)
+        else:
+            self._refusing.discard(way)
 
     def _on_message(self, message: Message) -> tuple[Step, ...]:
         if isinstance(message, PairState):

@@ -48,10 +48,11 @@ from changeover.model.server import Function
 class _Wish:
     """A question or action that is not answered yet."""
 
-    __slots__ = ("request", "stimulus", "times_sent")
+    __slots__ = ("given_at", "request", "stimulus", "times_sent")
 
-    def __init__(self, stimulus: AskServer | ActOnAlarms) -> None:
+    def __init__(self, stimulus: AskServer | ActOnAlarms, now: Instant) -> None:
         self.stimulus = stimulus
+        self.given_at = now
         self.request = 0
         self.times_sent = 0
 
@@ -137,7 +138,7 @@ class TaskClient:
         return self._carry_out(self.search.handle(stimulus, now), now)
 
     def _on_wish(self, stimulus: AskServer | ActOnAlarms, now: Instant) -> Iterable[Effect]:
-        wish = self._wishes[stimulus.command] = _Wish(stimulus)
+        wish = self._wishes[stimulus.command] = _Wish(stimulus, now)
         if self.search.current is not None:
             yield self._send(wish, now)
 
@@ -238,7 +239,7 @@ class TaskClient:
         self._asked[wish.request] = wish.stimulus.command
         if isinstance(wish.stimulus, AskServer):
             return link.send(Query(wish.request, wish.stimulus.body), now)
-        return link.send(Command(wish.request, wish.stimulus.action), now)
+        return link.send(Command(wish.request, wish.stimulus.action, now - wish.given_at), now)
 
     def _next_session(self) -> int:
         self._sessions += 1

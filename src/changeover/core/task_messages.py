@@ -29,6 +29,7 @@ import msgspec
 from changeover.core.alarm_records import AlarmAction, AlarmState, JournalRecord
 from changeover.core.report_records import RunRecord
 from changeover.core.trend_records import Covered, Samples
+from changeover.model.moment import Duration
 
 
 class PairStatus(IntEnum):
@@ -84,10 +85,17 @@ class Found(msgspec.Struct, frozen=True, array_like=True, tag=23):
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, tag=24):
-    """An operator's action; the server that gets it a second time answers as the first time."""
+    """An operator's action; the server that gets it a second time answers as the first time.
+
+    Attributes:
+        request: Number of the request.
+        action: What to do.
+        age: How long ago the operator gave it, by the client's monotonic clock.
+    """
 
     request: int
     action: AlarmAction
+    age: Duration = 0
 
 
 class CommandResult(msgspec.Struct, frozen=True, array_like=True, tag=25):

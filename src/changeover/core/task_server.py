@@ -88,6 +88,8 @@ LONELY: Duration = 120 * SECOND
 cut off. Not where partner and clients fell silent together: that is no coincidence."""
 RECENT = 3
 """So many SendTimeouts ago is lately."""
+INTERVAL_MAX: Duration = 60 * SECOND
+"""The longest page scan that there is."""
 QUERIES_MAX = 32
 """Questions that one session may have pending."""
 
@@ -295,9 +297,16 @@ class TaskServer(ABC):
                 yield from peer.session.acknowledge()
                 yield from self._on_message(peer, stimulus.frame.message, now)
                 if self._is_away(peer):
-                    last, _ = self._heard.get(stimulus.session, (now, 0))
-                    self._heard[stimulus.session] = (now, now - last)
+                    self._hear_from(stimulus, now)
                     yield from self._on_visited(now)
+
+    def _hear_from(self, stimulus: FrameArrived, now: Instant) -> None:
+        """Note when a client was heard, and how long it is silent between two words (no acknowledgements)."""
+        last, interval = self._heard.get(stimulus.session, (now, 0))
+        if stimulus.frame.message is not None:
+            # A question right behind a poll does not make a client a talkative one.
+            interval = min(max(now - last, interval // 2), INTERVAL_MAX)
+        self._heard[stimulus.session] = (now, interval)
 
     def _on_visited(self, now: Instant) -> Iterable[Effect]:
         """A client on another computer is heard: this server is on the network."""

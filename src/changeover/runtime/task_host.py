@@ -20,6 +20,8 @@ from changeover.runtime.trace_file import Trace
 from changeover.runtime.transport import Connector, Listener
 
 CLOCK_PERIOD_MAX: Duration = SECOND
+ANSWER_BYTES_MAX = 15 * 1024 * 1024
+"""Of an answer to a question, so that it goes into a frame."""
 
 
 class ArchiveError(Exception):
@@ -133,8 +135,12 @@ class TaskServerHost(Host):
         raise NotImplementedError
 
     def found(self, token: int, found: object) -> None:
-        """A look-up's answer."""
-        self.feed(core.Looked(token, found))
+        """A look-up's answer; one that no frame holds is none."""
+        if isinstance(found, bytes) and len(found) > ANSWER_BYTES_MAX:
+            size = len(found) / 1024 / 1024
+            self.not_found(token, f"the answer has {size:.0f} MiB, 15 are allowed: ask for a shorter span")
+        else:
+            self.feed(core.Looked(token, found))
 
     def not_found(self, token: int, why: str) -> None:
         """A look-up that has no answer."""

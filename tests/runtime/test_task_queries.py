@@ -1,0 +1,277 @@
+"""Questions to archives: wrong ones, large ones, many at once; what they cost those who did not ask."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+
+from changeover.core import machine as core
+from changeover.core.task_messages import Query
+from changeover.core.trend_records import Covered, Samples
+from changeover.model.moment import SECOND
+from changeover.model.server import Function
+from changeover.protocol.frames import FrameError
+from changeover.protocol.queries import JournalQuery, TrendQuery, TrendRows
+from changeover.protocol.queries import encode as encode_question
+from changeover.runtime.alarm_server import AlarmServerHost
+from changeover.runtime.trace_file import NoTrace
+from changeover.runtime.trend_server import TrendServerHost
+from changeover.storage.trend_archive import TrendArchive
+from changeover.storage.trend_series import Buckets
+from test_task_scene import ALARM, PAIRS, PERIODIC, REPORT, TREND, Layout, Pairs
+
+FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
+ENCODE = msgspec.msgpack.encode
+FAR = 2**63
+STATES, JOURNAL, SUMMARY, TRENDS, RUNS = range(1, 6)
+QUESTIONS = 32
+"""So many one client may have pending."""
+RATE_BYTES = 16 * 1024
+"""So much a slow reader takes at once."""
+
+HARMLESS = {
+    "nothing": b"",
+    "no msgpack": b"\xc1\xc1",
+    "no question": ENCODE([99]),
+    "a map": ENCODE({"tag": "T1"}),
+    "too short": ENCODE([JOURNAL]),
+    "a text for a time": ENCODE([JOURNAL, "now", 0]),
+    "an unknown tag": ENCODE([TRENDS, "no\x00tag", 0, FAR - 1, "raw", 0, 10]),
+    "an unknown kind": ENCODE([TRENDS, "T1", 0, 100, "sorted", 1, 10]),
+    "backwards": ENCODE([TRENDS, "T1", 100, 0, "interpolated", 1, 10]),
+    "no step": ENCODE([TRENDS, "T1", 0, 100, "buckets", 0, 10]),
+    "too many steps": ENCODE([TRENDS, "T1", 0, FAR - 1, "buckets", 1, 10]),
+    "a tag that is none": ENCODE([JOURNAL, 0, FAR - 1, ["x" * 1000], None, 10]),
+    "before 1970": ENCODE([SUMMARY, -FAR, 0, None, 10]),
+    "of no report": ENCODE([RUNS, "x", 0, 10]),
+}
+HARMFUL = {
+    "bad text": b"\x94\x05\xa2\xff\xfe\x00\x01",
+    "deeper and deeper": b"\x93\x01\xc2" + b"\x91" * 100_000 + b"\xc0",
+    "a journal from afar": ENCODE([JOURNAL, FAR, 2**64 - 1, None, None, 10]),
+    "a summary from afar": ENCODE([SUMMARY, FAR, FAR, None, 10]),
+    "runs from afar": ENCODE([RUNS, None, FAR, 10]),
+    "samples from afar": ENCODE([TRENDS, "T1", FAR, 2**64 - 1, "raw", 0, 10]),
+    "samples until afar": ENCODE([TRENDS, "T1", -FAR, FAR, "raw", 0, 10]),
+    "values from afar": ENCODE([TRENDS, "T1", FAR, FAR + 10, "interpolated", 1, 10]),
+    "buckets until afar": ENCODE([TRENDS, "T1", FAR - 5, FAR + 10, "buckets", 1, 10]),
+    "wide buckets": ENCODE([TRENDS, "T1", 0, 2**62, "buckets", FAR, 10]),
+}
+LESS_THAN_NONE = {
+    ALARM: JournalQuery(0, FAR - 1, limit=-1),
+    TREND: TrendQuery("T1", 0, FAR - 1, limit=-1),
+}
+
+
+def unanswered(plant: Pairs, name: str, bodies: dict[str, bytes]) -> dict[str, str]:
+    """Of questions those that a server ends over, or does not answer, and what became of them."""
+    wrong: dict[str, str] = {}
+    for what, body in bodies.items():
+        peer = plant.peer(name, patience=2)
+        try:
+            peer.ask(body)
+        except OSError as error:
+            wrong[what] = type(error).__name__
+        if wrong and not peer.is_dropped():
+            continue
+        if what in wrong:
+            wrong[what] += f", status {plant.status(name)}"
+            plant.start(name)
+    return wrong
+
+
+@FUNCTIONS
+def test_a_question_that_is_none_gets_an_answer_all_the_same(tmp_path: Path, function: Function) -> None:
+    with Pairs(tmp_path, Layout((function,), alone=True)) as plant:
+        name = PAIRS[function][0]
+        plant.start(name)
+        assert unanswered(plant, name, HARMLESS) == {}
+        assert plant.peer(name).poll().active
+
+
+@FUNCTIONS
+@pytest.mark.xfail(strict=True, reason="text that is no UTF-8, numbers beyond 64 bits: it ends, or never answers")
+def test_no_question_ends_a_server_or_is_left_without_an_answer(tmp_path: Path, function: Function) -> None:
+    with Pairs(tmp_path, Layout((function,), alone=True)) as plant:
+        name = PAIRS[function][0]
+        plant.start(name)
+        assert unanswered(plant, name, HARMFUL) == {}
+
+
+def write_seconds(plant: Pairs, name: str, count: int) -> int:
+    """An archive with so many samples of T1, one each second until now; UTC of the first."""
+    folder = plant.data / name
+    folder.mkdir(parents=True)
+    archive = TrendArchive(folder, plant.plant.trends, dict.fromkeys(PERIODIC, "PLC1"), time.time_ns())
+    begin = (time.time_ns() // SECOND - count) * SECOND
+    utc = begin + np.arange(count) * SECOND
+    columns = (np.zeros(count, "<i4"), utc.astype("<i8"), np.arange(count).astype("<f8"))
+    samples = Samples(("T1",), *(column.tobytes() for column in columns), bytes(count))
+    archive.append(samples, [Covered("PLC1", begin, begin + count * SECOND)])
+    archive.close()
+    return begin
+
+
+def test_an_answer_of_a_page_is_whole(tmp_path: Path) -> None:
+    with Pairs(tmp_path, Layout((TREND,), alone=True)) as plant:
+        begin = write_seconds(plant, "Trend1", 100_000)
+        plant.start("Trend1")
+        rows = plant.peer("Trend1").ask(TrendQuery("T1", begin, begin + 100_000 * SECOND, limit=20_000))
+        assert isinstance(rows, TrendRows)
+        assert np.frombuffer(rows.utc, "<i8").tolist() == [begin + n * SECOND for n in range(20_000)]
+
+
+@pytest.mark.xfail(strict=True, reason="an answer is as long as the question wants it, and fits no frame")
+@pytest.mark.parametrize(("kind", "step", "rows"), [("raw", 0, 1_000_000), ("buckets", SECOND, 500_000)])
+def test_the_answer_to_a_wide_question_fits_a_frame(
+    tmp_path: Path, kind: str, step: int, rows: int
+) -> None:
+    with Pairs(tmp_path, Layout((TREND,), alone=True)) as plant:
+        begin = write_seconds(plant, "Trend1", rows)
+        plant.start("Trend1")
+        try:
+            found = plant.peer("Trend1").ask(TrendQuery("T1", begin, begin + rows * SECOND, kind, step))
+        except FrameError as error:
+            pytest.fail(str(error))
+        assert found
+
+
+class SlowSocket:
+    """A socket that takes little at once and has a small buffer, as over a LAN."""
+
+    def __init__(self, plain: object) -> None:
+        self._plain = plain
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._plain, name)
+
+    def recv(self, _: int) -> bytes:
+        time.sleep(0.0005)
+        return self._plain.recv(RATE_BYTES)  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.xfail(strict=True, reason="who reads an answer of 10 MB as quickly as a LAN is dropped for slowness")
+def test_a_large_answer_reaches_who_reads_on_and_on(tmp_path: Path) -> None:
+    rows = 600_000
+    with Pairs(tmp_path, Layout((TREND,), alone=True)) as plant:
+        begin = write_seconds(plant, "Trend1", rows)
+        plant.start("Trend1")
+        peer = plant.peer("Trend1")
+        peer.socket = SlowSocket(peer.socket)  # type: ignore[assignment]
+        found = peer.ask(TrendQuery("T1", begin, begin + rows * SECOND, limit=rows))
+        assert found
+
+
+@pytest.mark.parametrize("function", LESS_THAN_NONE, ids=lambda function: function.value)
+@pytest.mark.xfail(strict=True, reason="SQLite takes it for no limit, numpy for all but the last")
+def test_a_limit_below_zero_is_not_all_there_is(tmp_path: Path, function: Function) -> None:
+    with Pairs(tmp_path, Layout((function,), alone=True)) as plant:
+        name = PAIRS[function][0]
+        if function is TREND:
+            write_seconds(plant, name, 10)
+        else:
+            plant.start_device()
+        plant.start(name)
+        if function is ALARM:
+            for coil in (20, 21, 22):
+                plant.switch(coil, True)
+            while len(plant.journal(name)) < 3:
+                time.sleep(0.05)
+        answer = plant.peer(name).ask(LESS_THAN_NONE[function])
+        assert isinstance(answer, str) or not any(answer.utc if isinstance(answer, TrendRows) else answer.records)
+
+
+# --- who did not ask: hosts in this loop, with archives that are slow ---
+
+
+def run_host(
+    tmp_path: Path, function: Function, make: type[AlarmServerHost | TrendServerHost], story: Callable
+) -> None:
+    """A server without a partner in a loop of its own; the story gets it, and may wait."""
+
+    async def main() -> None:
+        with Pairs(tmp_path, Layout((function,), alone=True)) as plant:
+            failures: list[str] = []
+            server = plant.plant.task_server(PAIRS[function][0])
+            host = make(plant.plant, server, NoTrace(), Random(1), plant.data, failures.append)
+            try:
+                await story(host)
+            finally:
+                host.stop()
+                await asyncio.sleep(0)
+            assert failures == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.xfail(strict=True, reason="the loop waits for SQLite: a long journal stops polls, acknowledgements, all")
+def test_looking_through_a_long_journal_leaves_the_loop_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(host: AlarmServerHost) -> None:
+        went_on = threading.Event()
+        seen: list[bool] = []
+        answered = asyncio.Event()
+
+        def journal(*_: object, **__: object) -> tuple[()]:
+            seen.append(went_on.wait(2))
+            return ()
+
+        monkeypatch.setattr(host._store, "journal", journal)
+        monkeypatch.setattr(host, "found", lambda *_: answered.set())
+        loop = asyncio.get_running_loop()
+        loop.call_soon(host.look_up, core.LookUp(1, Query(1, encode_question(JournalQuery(0, 1)))))
+        loop.call_later(0.05, went_on.set)
+        await asyncio.wait_for(answered.wait(), 10)
+        assert seen == [True]
+
+    run_host(tmp_path, ALARM, AlarmServerHost, story)
+
+
+@pytest.mark.xfail(strict=True, reason="what was recorded waits behind every question that came before")
+def test_recording_goes_before_questions_that_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(host: TrendServerHost) -> None:
+        order: list[str] = []
+        finished = asyncio.Event()
+
+        def buckets(*_: object) -> Buckets:
+            time.sleep(0.05)
+            empty = np.empty(0)
+            return Buckets(empty.astype(np.int64), empty, empty, empty, empty.astype(np.int64), empty)
+
+        def note(what: str) -> None:
+            order.append(what)
+            if len(order) == QUESTIONS + 1:
+                finished.set()
+
+        monkeypatch.setattr(host._archive, "buckets", buckets)
+        monkeypatch.setattr(host, "found", lambda *_: note("answer"))
+        monkeypatch.setattr(host, "feed", lambda _: note("kept"))
+        question = encode_question(TrendQuery("T1", 0, SECOND, "buckets", SECOND))
+        for token in range(QUESTIONS):
+            host.look_up(core.LookUp(token, Query(token, question)))
+        host._keep(core.KeepBatch(1, ()))
+        await asyncio.wait_for(finished.wait(), 20)
+        # Those that were begun, and a few more, may come first.
+        assert order.index("kept") <= 4
+
+    run_host(tmp_path, TREND, TrendServerHost, story)
+
+
+def test_report_servers_answer_what_became_of_runs(tmp_path: Path) -> None:
+    with Pairs(tmp_path, Layout((REPORT,), alone=True)) as plant:
+        plant.start("Report1")
+        while not plant.ends("Report1"):
+            time.sleep(0.05)
+        rows = plant.peer("Report1").ask(ENCODE([RUNS, "Now", 0, 10]))
+        assert not isinstance(rows, str)
+        assert {row.finished for row in rows.rows} <= {0, 1}
+        assert any(row.finished for row in rows.rows)
