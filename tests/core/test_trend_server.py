@@ -152,13 +152,21 @@ def test_a_first_answer_at_a_multiple_of_the_period_gives_its_sample() -> None:
     delivered(play, 3, 11.0, take("T1,T2", 11))
 
 
-def test_an_answer_that_is_no_later_than_the_last_one_is_no_news() -> None:
+def test_an_answer_of_the_same_instant_is_no_news() -> None:
     _, play = recording()
     delivered(play, 1, 10.4, take("E1", 10.4))
     delivered(play, 2, 11.1, take("T1,T2", 11))
     delivered(play, 3, 11.1, E1=1.0)
-    delivered(play, 4, 10.8, E1=2.0)
-    delivered(play, 5, 12.1, take("T1,T2", 12))
+    delivered(play, 4, 12.1, take("T1,T2", 12))
+
+
+def test_an_answer_from_before_the_last_one_begins_another_span() -> None:
+    """A clock was put back, or another I/O server with another clock answers: recording goes on."""
+    _, play = recording()
+    delivered(play, 1, 10.4, take("E1", 10.4))
+    delivered(play, 2, 11.1, take("T1,T2", 11))
+    delivered(play, 3, 10.8, take("E1", 10.8), E1=2.0)
+    delivered(play, 4, 11.2, take("T1,T2", 11))
 
 
 def test_an_event_trend_takes_a_sample_with_the_first_answer_and_whenever_its_value_changes() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_drills import running_in
 
 from changeover.config.project import load_project
 from changeover.drill.backup import BackupRun, course_of, set_send_timeout, write_backup
@@ -29,12 +30,11 @@ from changeover.drill.result import (
 from changeover.drill.sheet_backup import backup_html
 from changeover.drivers.modbus.address import check_address
 from changeover.model.moment import SECOND
-from test_drills import running_in
 
 ROOT = Path(__file__).resolve().parents[2]
 write_drill_project = runpy.run_path(str(ROOT / "scripts/drill_project.py"))["write_drill_project"]
 INI = {
-    "LAN": {"SendTimeout": 1000, "TimeOut": 1000, "WatchTime": 1, "ClientRetryTime": 500},
+    "LAN": {"SendTimeout": 700, "TimeOut": 700, "WatchTime": 1, "ClientRetryTime": 500},
     "MODNET": {"Timeout": 500, "WatchTime": 1},
     "Trend": {"GapFillTime": 1000},
 }
@@ -80,7 +80,7 @@ def test_one_strike_is_measured_for_all_functions(campaign: Campaign) -> None:
     silent = [d for d in campaign.drills if d.fault == "server-silent" and d.repetition == 1]
     assert len({d.trace for d in silent}) == len({d.fault_at for d in silent}) == 1
     tasks = [d for d in silent if d.function != "io-data"]
-    assert all(d.changeover_s is not None and d.changeover_s > 2.9 for d in tasks), "three tries of S each"
+    assert all(d.changeover_s is not None and d.changeover_s > 2.0 for d in tasks), "three times S at least"
     killed = [d for d in campaign.drills if d.fault == "server-closed" and d.repetition == 1]
     assert {d.target for d in killed} == {"IOServer1", "Alarm1", "Trend1", "Report1"}
     assert len({d.trace for d in killed}) == 1
@@ -130,9 +130,9 @@ def test_a_backup_that_fills_the_lan_makes_sessions_time_out_falsely(tmp_path: P
     project = load_project(write_drill_project(tmp_path / "plant", INI, lans=1), check_address=check_address)
     load = BackupLoad(Bottleneck(rate_bit_s=2_000_000, queue_delay=2 * SECOND), streams=8)
     run = BackupRun(project, tmp_path / "out", check_address, load)
-    (point,) = run.run((250,), 6.0, lambda _: None)
+    (point,) = run.run((250,), 4.0, lambda _: None)
     assert point.send_timeout_ms == 250
-    assert point.seconds >= 6.0
+    assert point.seconds >= 4.0
     assert point.timeouts_per_hour > 0
     assert point.losses_per_hour >= point.timeouts_per_hour
     assert point.delay_s is not None

@@ -1,8 +1,8 @@
 """The wall clock is set, by an hour or by a little: what alarm, trend and report servers make of it.
 
-The machines are driven without a host: monotonic time goes on, what they are told of UTC jumps. `Day` is such
-a plant's clock. I/O servers stamp values by the clocks of their own computers, so a changeover of the I/O data
-to the other server is a step, too, by as much as the two clocks differ.
+The machines are driven without a host: monotonic time goes on, what they are told of UTC jumps. I/O servers
+stamp values by the clocks of their own computers, so a changeover of the I/O data to the other server is a
+step, too, by as much as the two clocks differ.
 """
 
 from __future__ import annotations
@@ -269,7 +269,9 @@ def test_a_shelving_ends_when_the_clock_says_so() -> None:
 
 
 @BACK
-@pytest.mark.xfail(strict=True, reason="what is older than the partner's last record is no news to the survivor")
+@pytest.mark.xfail(
+    strict=True, reason="what is older than the partner's last record is no news to the survivor"
+)
 def test_the_survivor_logs_alarms_after_the_clock_was_put_back(step: int) -> None:
     """The active partner's scan was the later one; the clocks are put back; then the partner is gone."""
     day = an_alarm_server(partner=True)

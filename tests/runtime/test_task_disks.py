@@ -1,4 +1,4 @@
-"""Archives in trouble: full, read-only, damaged, in use, gone. One server ends and says why, its partner goes on."""
+"""Archives in trouble: full, read-only, damaged, in use, gone. One server ends, and the other goes on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from test_task_scene import ALARM, PAIRS, REPORT, STOPS_SECONDS, TREND, Layout, Pairs, until
 
 from changeover.drill.archives import journal, runs, samples
 from changeover.model.moment import SECOND
 from changeover.model.server import Function
-from test_task_scene import ALARM, PAIRS, REPORT, STOPS_SECONDS, TREND, Layout, Pairs, until
 
 FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
 SIZES = {ALARM: "1m", TREND: "6m", REPORT: "2m"}
@@ -216,7 +216,9 @@ def test_a_data_folder_that_was_deleted_comes_back_from_the_partner(
         assert before <= kept(plant, first, plant.data)
 
 
-@pytest.mark.xfail(strict=True, reason="one archive that cannot be opened keeps a whole computer from starting")
+@pytest.mark.xfail(
+    strict=True, reason="one archive that cannot be opened keeps a whole computer from starting"
+)
 def test_one_damaged_archive_keeps_no_other_server_of_the_computer_from_running(tmp_path: Path) -> None:
     with Pairs(tmp_path, Layout()) as plant:
         (plant.data / "Alarm1").mkdir(parents=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_task_scene import ALARM, PAIRS, REPORT, TREND, Layout, Pairs, until
 
 from changeover.core.alarm_merge import merge
 from changeover.core.alarm_records import AlarmEvent
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.server import Function
-from test_task_scene import ALARM, PAIRS, REPORT, TREND, Layout, Pairs, until
 
 ACTIVE, RETURNED = AlarmEvent.ACTIVE, AlarmEvent.RETURNED
 FOLD_WINDOW = 500 * MILLISECOND

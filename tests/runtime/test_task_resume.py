@@ -1,4 +1,4 @@
-"""Servers killed in the middle of what they fetch: they continue where they were, and in the end have it all."""
+"""Servers killed in the middle of what they fetch: they go on where they were, and in the end have it all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import numpy as np
+from test_task_scene import ALARM, PERIODIC, SWITCHED, TREND, Layout, Pairs, until
 
 from changeover.core.alarm_records import AlarmEvent, JournalRecord
 from changeover.core.trend_records import Covered, Samples
@@ -16,7 +17,6 @@ from changeover.model.alarm import Condition
 from changeover.model.moment import SECOND
 from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.trend_archive import TrendArchive
-from test_task_scene import ALARM, PERIODIC, SWITCHED, TREND, Layout, Pairs, until
 
 RECORDS = 5000
 GAP_SECONDS = 3600

@@ -168,7 +168,9 @@ class Peer:
         patience: How long a call waits, seconds.
     """
 
-    def __init__(self, server: Endpoint, name: str | None = "HMI1", patience: float = HAPPENS_SECONDS) -> None:
+    def __init__(
+        self, server: Endpoint, name: str | None = "HMI1", patience: float = HAPPENS_SECONDS
+    ) -> None:
         self.socket = socket.create_connection((server.host, server.port), timeout=patience)
         self._decoder = FrameDecoder(frozenset((Welcome, News, Found)))
         self._sent = 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_peers import GARBAGE
+from test_task_scene import ALARM, INI, PAIRS, PERIODIC, SWITCHED, TREND, Layout, Pairs, until
 
 from changeover.core.alarm_records import AlarmAction, AlarmEvent
 from changeover.core.machine import Accepted, CloseConnection, Frame, FrameArrived, Start
@@ -34,12 +35,12 @@ from changeover.protocol.queries import encode as encode_question
 from changeover.storage.trend_archive import TrendArchive
 from core.playbook import Dice
 from plants import timing_for
-from test_peers import GARBAGE
-from test_task_scene import ALARM, PAIRS, PERIODIC, SWITCHED, TREND, Layout, Pairs, until
 
 FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
 ALL_OF_IT = 2**31
 """Acknowledges whatever a server may have sent, so that it takes a peer that reads nothing for alive."""
+PATIENT = INI.replace("SendTimeout=500", "SendTimeout=2000")
+"""A machine that is busy must not be taken for a server that sleeps."""
 CONNECTIONS = 500
 ROUNDS = 200
 SAMPLES = 300_000
@@ -53,18 +54,13 @@ def assert_undisturbed(plant: Pairs, function: Function) -> None:
     for name in (first, second):
         assert plant.lines(name, "woke-late") == []
         assert plant.lines(name, "server-inactive") == []
-    # A server that starts first finds nobody.
-    assert len(plant.lines(second, "partner-lost")) <= 1
-    assert [line for line in plant.lines(second, "partner-lost") if line["at"] > _redundant_at(plant, second)] == []
-
-
-def _redundant_at(plant: Pairs, name: str) -> int:
-    return int(plant.lines(name, "redundant")[0]["at"])
+    redundant_at = plant.lines(second, "redundant")[0]["at"]
+    assert [line for line in plant.lines(second, "partner-lost") if line["at"] > redundant_at] == []
 
 
 @FUNCTIONS
 def test_garbage_ends_its_own_connection_only(tmp_path: Path, function: Function) -> None:
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         first, second = plant.start_pair(function)
         others = [plant.peer(name) for name in (first, second)]
         wrong = {
@@ -83,7 +79,7 @@ def test_garbage_ends_its_own_connection_only(tmp_path: Path, function: Function
 
 
 def test_a_task_clients_word_ends_its_connection_to_an_io_server(tmp_path: Path) -> None:
-    with Pairs(tmp_path, Layout()) as plant:
+    with Pairs(tmp_path, Layout(ini=PATIENT)) as plant:
         plant.start_device()
         for word in (Poll(1, 0), Query(1, b""), PairState(PairStatus.ACTIVE, 0, (), False)):
             stranger = plant.peer("IOServer1")
@@ -95,7 +91,7 @@ def test_a_task_clients_word_ends_its_connection_to_an_io_server(tmp_path: Path)
 @FUNCTIONS
 def test_half_open_peers_are_dropped(tmp_path: Path, function: Function) -> None:
     """Whoever says nothing, half a frame, or acknowledges nothing, goes after SendTimeout; others do not."""
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         first, _ = plant.start_pair(function)
         healthy = plant.peer(first)
         mute, half, deaf = plant.peer(first, None), plant.peer(first, None), plant.peer(first, "deaf")
@@ -109,7 +105,7 @@ def test_half_open_peers_are_dropped(tmp_path: Path, function: Function) -> None
 
 @FUNCTIONS
 def test_who_greets_with_the_partners_name_changes_nothing(tmp_path: Path, function: Function) -> None:
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         first, second = plant.start_pair(function)
         for target, name in ((first, second), (second, first)):
             false = plant.peer(target, name)
@@ -122,7 +118,7 @@ def test_who_greets_with_the_partners_name_changes_nothing(tmp_path: Path, funct
 
 @FUNCTIONS
 def test_only_the_partner_can_tell_how_the_partner_is(tmp_path: Path, function: Function) -> None:
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         _, second = plant.start_pair(function)
         stranger = plant.peer(second)
         stranger._received = ALL_OF_IT
@@ -136,7 +132,7 @@ def test_only_the_partner_can_tell_how_the_partner_is(tmp_path: Path, function: 
 def test_hundreds_of_connections_leave_others_alone_and_nothing_behind(
     tmp_path: Path, function: Function
 ) -> None:
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         first, _ = plant.start_pair(function)
         healthy = plant.peer(first)
         assert healthy.poll().request
@@ -158,11 +154,11 @@ def test_hundreds_of_connections_leave_others_alone_and_nothing_behind(
 
 
 def descriptors(plant: Pairs, name: str) -> int:
-    return len(os.listdir(f"/proc/{plant.process(name).pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{plant.process(name).pid}/fd").iterdir())
 
 
 def test_a_peer_that_reads_nothing_of_big_trends_delays_nobody_and_is_dropped(tmp_path: Path) -> None:
-    with Pairs(tmp_path, Layout((TREND,))) as plant:
+    with Pairs(tmp_path, Layout((TREND,), ini=PATIENT)) as plant:
         begin_utc = write_samples(plant, "Trend1")
         first, _ = plant.start_pair(TREND)
         healthy, deaf = plant.peer(first), plant.peer(first, "deaf")
@@ -213,7 +209,7 @@ def write_samples(plant: Pairs, name: str) -> int:
     ],
 )
 def test_fetches_of_nonsense_end_their_own_connection_only(tmp_path: Path, function: Function) -> None:
-    with Pairs(tmp_path, Layout((function,))) as plant:
+    with Pairs(tmp_path, Layout((function,), ini=PATIENT)) as plant:
         first, second = plant.start_pair(function)
         fetches = (
             FetchRecords("nobody", 0, 10),
@@ -234,7 +230,7 @@ def test_fetches_of_nonsense_end_their_own_connection_only(tmp_path: Path, funct
 
 @pytest.mark.xfail(strict=True, reason="a journal that fits no frame is fetched for ever, and never comes")
 def test_long_comments_on_many_alarms_reach_the_partner(tmp_path: Path) -> None:
-    with Pairs(tmp_path, Layout((ALARM,))) as plant:
+    with Pairs(tmp_path, Layout((ALARM,), ini=PATIENT)) as plant:
         first, second = plant.start_pair(ALARM)
         operator = plant.peer(first)
         operator._decoder = FrameDecoder(FROM_TASK_SERVERS)
@@ -249,7 +245,8 @@ def test_long_comments_on_many_alarms_reach_the_partner(tmp_path: Path) -> None:
 
 def test_a_session_that_the_server_closes_is_forgotten() -> None:
     timing = timing_for("C", send_timeout=500)
-    server = TrendServer("Trend1", None, (), True, frozenset(), timing, Dice(0.5), (), {}, SECOND, KeptTrends())
+    nothing = ((), {}, SECOND, KeptTrends())
+    server = TrendServer("Trend1", None, (), True, frozenset(), timing, Dice(0.5), *nothing)
     server.handle(Start(), 0)
     server.handle(Accepted(1), 1)
     server.handle(FrameArrived(1, Frame(1, 0, Hello("HMI1"))), 2)

@@ -77,9 +77,9 @@ def disagreements(plant: Plant, injection: Injection, count: int) -> dict[str, l
     """By function, what contradicts its forecast.
 
     There are thousands of comparisons, and each rejects a true forecast once in a thousand times: what is
-    rejected is looked at again, with these trials and three times as many more.
+    rejected is looked at again, with these trials and nine times as many more.
     """
-    return compared(plant, injection, count) and compared(plant, injection, 4 * count)
+    return compared(plant, injection, count) and compared(plant, injection, 10 * count)
 
 
 def compared(plant: Plant, injection: Injection, count: int) -> dict[str, list[str]]:

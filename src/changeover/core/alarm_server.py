@@ -123,6 +123,8 @@ class AlarmServer(TaskServer):
         self._pending: dict[str, list[_Pending]] = {}
         self._doubts: dict[str, Instant] = {}
         self._delivered: dict[str, tuple[int, Instant]] = {}
+        # By alarm, when its state changed here last, for the alarms whose state did.
+        self._changed_at: dict[str, Instant] = {}
         self._unanswered: list[tuple[int, int, int]] = []
         self._states_after: str | None = ""
         self._included: dict[str, int] | None = None
@@ -162,6 +164,8 @@ class AlarmServer(TaskServer):
         for one in seen:
             change = self.states.apply_seen(one, insist)
             if change is None:
+                # Mostly because it is known; else the partner told of something later, by its clock.
+                self._doubt((one.tag,), now)
                 continue
             changes.append(change)
             if self._logs[one.tag] and not self.is_active:
@@ -176,7 +180,7 @@ class AlarmServer(TaskServer):
             logged = (change.record for change in changes if self._logs[change.state.tag])
             yield from self._keep((change.state for change in changes), self._numbered(logged), now)
         else:
-            self._publish(change.state for change in changes)
+            self._publish((change.state for change in changes), now)
 
     def _ask_of_active(self) -> None:
         """What is believed active may have ended meanwhile: then the first look is news, too."""
@@ -251,9 +255,8 @@ class AlarmServer(TaskServer):
 
     def _has_delivered_since(self, state: AlarmState, now: Instant) -> bool:
         """Whether an alarm's device has delivered just now, and since the alarm's last transition."""
-        utc, at = self._delivered.get(self._device_of[state.tag], (0, 0))
-        fresh = utc and now - at <= 2 * self._timing.alarm_scan
-        return bool(fresh) and utc > max(state.active_utc, state.returned_utc)
+        _, at = self._delivered.get(self._device_of[state.tag], (0, 0))
+        return now - at <= 2 * self._timing.alarm_scan and at > self._changed_at.get(state.tag, 0)
 
     def _grace(self) -> Duration:
         return 2 * self._timing.alarm_scan if self.is_active else self._patience
@@ -273,8 +276,8 @@ class AlarmServer(TaskServer):
             yield from self._answer_actions(now)
             return
         # By this server's clock: it saw what the operator answers to, whatever the client's clock says.
-        given_utc = self._wall(now) - command.age if self._ahead else action.utc
-        changes = self.states.apply_action(msgspec.structs.replace(action, utc=given_utc))
+        given = msgspec.structs.replace(action, utc=self._given_utc(command, now))
+        changes = self.states.apply_action(given)
         if isinstance(changes, str):
             yield self._peers.tell(peer, CommandResult(command.request, changes), now)
             return
@@ -286,6 +289,20 @@ class AlarmServer(TaskServer):
         yield from self._keep((change.state for change in changes), records, now)
         self._doubt_enabled(records, now)
         yield from self._answer_actions(now)
+
+    def _given_utc(self, command: Command, now: Instant) -> int:
+        """When an action was given, by this server's clock; after whatever its operator can have seen.
+
+        Clocks differ and are set: that an alarm's last change came before is known by the monotonic one.
+        """
+        given_utc = self._wall(now) - command.age if self._ahead else command.action.utc
+        given_at = now - command.age
+        seen = (
+            self.states.get(tag).changed_utc + 1
+            for tag in command.action.tags or self._changed_at
+            if self._changed_at.get(tag, 0) <= given_at
+        )
+        return max((given_utc, *seen))
 
     def _answer_actions(self, now: Instant) -> Iterable[Effect]:
         """Answer the actions that the partner has, or will never have: it is gone."""
@@ -424,12 +441,13 @@ class AlarmServer(TaskServer):
         changed = (state.changed_utc for state in states)
         self._saved = max(self._saved, *changed, *(record.utc for record in records))
         yield KeepAlarms(states, records)
-        self._publish(states)
+        self._publish(states, now)
         if records:
             yield from self._tell_partner(now)
 
-    def _publish(self, states: Iterable[AlarmState]) -> None:
+    def _publish(self, states: Iterable[AlarmState], now: Instant) -> None:
         for state in states:
+            self._changed_at[state.tag] = now
             self._revision += 1
             self._news.pop(state.tag, None)
             self._news[state.tag] = self._revision

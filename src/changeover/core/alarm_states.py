@@ -47,6 +47,8 @@ _VERBS = {
     AlarmEvent.COMMENT: "comment on",
 }
 _DONE = ""
+TEXT_LENGTH_MAX = 1000
+"""Of a comment or a name, in characters: records go to the partner by the thousand."""
 _CLOCKS = " (if it was not, the clocks of operator and server differ)"
 _NEIGHBOURS = 100
 _TAG_SHOWN_MAX = 80
@@ -355,6 +357,8 @@ def _is_incomplete(action: AlarmAction) -> str:
         return "the action has no identity"
     if action.event is AlarmEvent.COMMENT and not action.comment.strip():
         return "the comment is empty"
+    if max(len(action.comment), len(action.who), len(action.where)) > TEXT_LENGTH_MAX:
+        return f"its comment or name is longer than {TEXT_LENGTH_MAX} characters"
     if action.event is AlarmEvent.SHELVED and not action.until_utc:
         return "shelving needs a time at which it ends"
     if action.event is AlarmEvent.SHELVED and action.until_utc <= action.utc:

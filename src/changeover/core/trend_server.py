@@ -130,10 +130,11 @@ class TrendServer(TaskServer):
         self._utc = max(self._utc, utc)
         self._values.update(values.changed)
         last = self._confirmed.get(device)
-        if device not in self._groups or (last is not None and utc <= last):
+        if device not in self._groups or utc == last:
             return
         self._confirmed[device] = utc
-        if last is None or utc - last > self._longest_gap:
+        if last is None or not 0 < utc - last <= self._longest_gap:
+            # Nothing came for a while, or a clock was set: what is recorded from here on is another span.
             self._close_span(device)
             # The instant itself is covered, so that what changed meanwhile is not missed; archives may know
             # it by the microsecond alone.

@@ -112,7 +112,8 @@ class DrillRun:
                         yield left, drills
             if self.campaign.drills:
                 with self._noted("after the last strike"):
-                    driller.conclude()
+                    if why := driller.conclude():
+                        raise RigError(f"it did not come back: {why}")
                     self._keep((), driller.audits)
                     say("until the trend servers have filled their gaps")
                     auditor.await_trends()

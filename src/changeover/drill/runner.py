@@ -105,10 +105,16 @@ class Driller:
                     )
                     repetition += 1
 
-    def conclude(self) -> None:
-        """Bring the plant back, and audit what has happened since the last strike."""
-        if self._auditor and not self._stage.await_steady(()):
+    def conclude(self) -> str:
+        """Bring the plant back, and audit what has happened since the last strike.
+
+        Returns:
+            Why it did not come back, empty when it did.
+        """
+        why = self._stage.await_steady(())
+        if self._auditor and not why:
             self.audits += self._auditor.judge("the last return", is_cut=False)
+        return why
 
     def _methods(self, strike: Strike) -> tuple[Method, ...]:
         return faults.methods(self._plant, strike, self._rig, self._lab)

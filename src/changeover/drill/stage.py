@@ -31,7 +31,7 @@ class Stage:
     Args:
         plant: The plant as it runs.
         rig: The running product.
-        functions: Those that are drilled; the others may be as they like.
+        functions: Those that are drilled; servers of the others may be as they like.
         say: Takes a word on what is going on, for people who wait.
     """
 
@@ -41,7 +41,6 @@ class Stage:
         self._plant = plant
         self._rig = rig
         self._say = say
-        self._reads_io = Function.IO_DATA in functions
         self._tasks = tuple(server for server in plant.task_servers if server.function in functions)
 
     def await_steady(self, io_clients: Collection[Client]) -> str:
@@ -70,11 +69,11 @@ class Stage:
 
     def not_redundant(self) -> str:
         """What a second fault would find, as far as anybody has said; empty when all is well."""
-        if self._reads_io:
-            for node, trace in self._rig.traces.items():
-                for subject, state in trace.states.items():
-                    if state not in ("unit-online", "session-opened"):
-                        return f"{node} has said {state} of {subject}"
+        # Alarm, trend and report servers read I/O data too.
+        for node, trace in self._rig.traces.items():
+            for subject, state in trace.states.items():
+                if state not in ("unit-online", "session-opened"):
+                    return f"{node} has said {state} of {subject}"
         for server in self._tasks:
             if self._plant.partner_of(server) and not self._rig.traces[server.name].is_redundant:
                 return f"{server.name} is not redundant"

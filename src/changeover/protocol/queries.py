@@ -172,7 +172,7 @@ def decode_question(body: bytes) -> Question:
     """A question; QueryError when it is none."""
     try:
         return _QUESTIONS.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise QueryError(f"not a question: {error}") from error
 
 
@@ -180,5 +180,5 @@ def decode_answer(body: bytes) -> Answer:
     """An answer; QueryError when it is none."""
     try:
         return _ANSWERS.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise QueryError(f"not an answer: {error}") from error

@@ -27,15 +27,20 @@ from changeover.protocol.queries import (
     decode_question,
     encode,
 )
-from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_of
+from changeover.runtime.task_host import (
+    NO_ANSWER,
+    ArchiveError,
+    TaskServerHost,
+    data_folder,
+    partner_of,
+    rows_wanted,
+)
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
 from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.sqlite_file import StoreError
 
 ARCHIVE = "alarms.sqlite"
-ROWS_MAX = 200_000
-"""Rows of one answer."""
 FOLD_SCANS = 2
 """Two servers may log one transition so many scans apart; told once then (merge)."""
 
@@ -129,7 +134,7 @@ class AlarmServerHost(TaskServerHost):
                 self.found(effect.token, encode(self._answer(decode_question(what.body))))
             else:
                 self.not_found(effect.token, "an alarm server has nothing of the kind")
-        except (QueryError, StoreError) as error:
+        except NO_ANSWER as error:
             self.not_found(effect.token, str(error))
 
     def _answer(self, question: Question) -> StateRows | JournalRows | SummaryRows:
@@ -139,7 +144,7 @@ class AlarmServerHost(TaskServerHost):
         if isinstance(question, JournalQuery):
             return self._journal(question)
         if isinstance(question, SummaryQuery):
-            limit = min(question.limit, ROWS_MAX)
+            limit = rows_wanted(question.limit)
             rows = self._store.summary(
                 question.start_utc, question.end_utc, question.tags, limit, newest_first=True
             )
@@ -160,12 +165,12 @@ class AlarmServerHost(TaskServerHost):
         raise QueryError("an alarm server has nothing of the kind")
 
     def _journal(self, question: JournalQuery) -> JournalRows:
-        limit = min(question.limit, ROWS_MAX)
+        limit = rows_wanted(question.limit)
         found = self._store.journal(
             question.start_utc, question.end_utc, question.tags, question.events, 2 * limit, newest_first=True
         )
         merged = merge(found, self._window)
-        return JournalRows(merged.records[-limit:], merged.folded)
+        return JournalRows(merged.records[-limit:] if limit else (), merged.folded)
 
     def _keep(self, effect: core.KeepAlarms) -> None:
         try:

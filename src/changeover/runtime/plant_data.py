@@ -36,6 +36,8 @@ from changeover.runtime.task_client import TaskClientHost
 from changeover.runtime.trace_file import NoTrace
 
 PAGE_SCAN: Duration = SECOND
+PAGE_ROWS = 10_000
+"""Records of the journal that are asked for at once."""
 ASK_SECONDS = 60.0
 """How long an archive may take to answer, a changeover on the way included."""
 
@@ -111,9 +113,19 @@ class PlantData:
 
     async def journal(self, start_utc: int, end_utc: int) -> Sequence[JournalRow]:
         """The pair's journal from start to before end, ascending."""
-        rows = await self._ask(Function.ALARM, JournalQuery(start_utc, end_utc, limit=ROWS_MAX + 1))
-        assert isinstance(rows, JournalRows)
-        return [self._journal_row(record) for record in rows.records]
+        found: dict[tuple[str, int], JournalRecord] = {}
+        until, page = end_utc, PAGE_ROWS
+        while len(found) <= ROWS_MAX:
+            # The newest come first; what happened at the very instant where a page ends comes twice.
+            rows = await self._ask(Function.ALARM, JournalQuery(start_utc, until, limit=page))
+            assert isinstance(rows, JournalRows)
+            new = [record for record in rows.records if (record.origin, record.number) not in found]
+            found.update({(record.origin, record.number): record for record in new})
+            if len(rows.records) < page or not new:
+                break
+            until = rows.records[0].utc + 1
+        records = sorted(found.values(), key=lambda record: (record.utc, record.origin, record.number))
+        return [self._journal_row(record) for record in records]
 
     async def _ask(self, function: Function, question: Question) -> object:
         host = self._servers.get(function)

@@ -154,8 +154,8 @@ def run_node(plant: Plant, name: str, place: Place) -> int:
     """Run one server or client until SIGTERM or SIGINT.
 
     Returns:
-        The exit status: 0 after a clean stop, 1 when it could not start, `EXIT_IO` when its archive failed;
-        the reason is on stderr.
+        The exit status: 0 after a clean stop, 1 when it could not start, `EXIT_IO` when its archive cannot
+        be used; the reason is on stderr.
     """
     return run_loop(lambda: _serve(plant, name, place))
 
@@ -217,7 +217,8 @@ async def _serve(plant: Plant, name: str, place: Place) -> int:
         print(f"{name}: {why or error}", file=sys.stderr)
         for host in started:
             host.stop()
-        return 1
+        # An archive may be mended, and the other servers of the computer need not wait for that.
+        return EXIT_IO if isinstance(error, ArchiveUnusableError) else 1
     print(f"{name} runs", flush=True)
     await ending.event.wait()
     for host in started:

@@ -62,6 +62,8 @@ class Renderer:
         self._limits = limits or Limits()
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+        # Of one report one run at a time: a template without end does not take every turn.
+        self._of_report: dict[str, asyncio.Lock] = {}
         self._swept: Path | None = None
 
     async def render(
@@ -87,7 +89,7 @@ class Renderer:
             ReportFormat.CSV in report.formats,
             self._limits,
         )
-        async with self._turns:
+        async with self._of_report.setdefault(report.name, asyncio.Lock()), self._turns:
             done = await Dialogue(job, data).run()
             await self._sweep_once(folder_out)
             return await _write(done, report, scheduled_utc, folder_out)

@@ -28,7 +28,14 @@ from changeover.runtime.report_calendar import Calendar
 from changeover.runtime.report_data import PlantRow
 from changeover.runtime.report_dialogue import ReportError
 from changeover.runtime.report_render import Renderer
-from changeover.runtime.task_host import ArchiveError, TaskServerHost, data_folder, partner_of
+from changeover.runtime.task_host import (
+    NO_ANSWER,
+    ArchiveError,
+    TaskServerHost,
+    data_folder,
+    partner_of,
+    rows_wanted,
+)
 from changeover.runtime.trace_file import Trace
 from changeover.storage.run_ledger import RunLedger
 from changeover.storage.sqlite_file import StoreError
@@ -36,7 +43,6 @@ from changeover.storage.sqlite_file import StoreError
 LEDGER, STAGING, REPORTS = "runs.sqlite", "staging", "reports"
 RECORDS_LOOKED_AT = 2000
 """Of each server, records that a starting one looks at."""
-ROWS_MAX = 100_000
 
 _Identity: TypeAlias = tuple[str, int]
 """Of a run: report, scheduled time."""
@@ -120,14 +126,14 @@ class ReportServerHost(TaskServerHost):
                 self.found(effect.token, encode(self._answer(what.body)))
             else:
                 self.not_found(effect.token, "a report server has nothing of the kind")
-        except (QueryError, StoreError) as error:
+        except NO_ANSWER as error:
             self.not_found(effect.token, str(error))
 
     def _answer(self, body: bytes) -> RunRows:
         question = decode_question(body)
         if not isinstance(question, RunsQuery):
             raise QueryError("a report server has nothing of the kind")
-        runs = self._ledger.runs(question.report, question.since_utc, min(question.limit, ROWS_MAX))
+        runs = self._ledger.runs(question.report, question.since_utc, rows_wanted(question.limit))
         return RunRows(
             tuple(
                 RunRow(

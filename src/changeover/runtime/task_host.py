@@ -15,13 +15,19 @@ from changeover.model.plant import Plant, Way
 from changeover.model.server import TaskMode
 from changeover.model.server import TaskServer as TaskServerConfiguration
 from changeover.protocol.frames import FROM_PARTNERS, FROM_TASK_CLIENTS
+from changeover.protocol.queries import QueryError
 from changeover.runtime.host import Host
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.transport import Connector, Listener
+from changeover.storage.errors import ArchiveUnusableError
 
 CLOCK_PERIOD_MAX: Duration = SECOND
-ANSWER_BYTES_MAX = 15 * 1024 * 1024
-"""Of an answer to a question, so that it goes into a frame."""
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
+"""Of an answer to a question: it goes into a peer's write buffer, and is acknowledged as a whole."""
+ROWS_MAX = 20_000
+"""Rows of one answer; who wants more asks for them page by page."""
+NO_ANSWER = (QueryError, ArchiveUnusableError, ValueError, OverflowError)
+"""What a question can come to: it makes no sense, or its numbers do not, or the archive cannot say."""
 
 
 class ArchiveError(Exception):
@@ -138,7 +144,7 @@ class TaskServerHost(Host):
         """A look-up's answer; one that no frame holds is none."""
         if isinstance(found, bytes) and len(found) > ANSWER_BYTES_MAX:
             size = len(found) / 1024 / 1024
-            self.not_found(token, f"the answer has {size:.0f} MiB, 15 are allowed: ask for a shorter span")
+            self.not_found(token, f"the answer has {size:.1f} MiB, 3 are allowed: ask for a shorter span")
         else:
             self.feed(core.Looked(token, found))
 
@@ -183,8 +189,16 @@ def data_folder(root: Path, server: TaskServerConfiguration) -> Path:
     """The folder of a server's archive; it is made.
 
     Raises:
-        OSError: It cannot be made.
+        ArchiveUnusableError: It cannot be made.
     """
     folder = root / server.name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchiveUnusableError(f"{folder}: cannot be made: {error.strerror}") from error
     return folder
+
+
+def rows_wanted(limit: int) -> int:
+    """How many rows an answer has at most, of those that were asked for."""
+    return max(0, min(limit, ROWS_MAX))

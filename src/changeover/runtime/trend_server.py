@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -22,11 +21,11 @@ from changeover.model.plant import Plant
 from changeover.model.server import TaskServer as TaskServerConfiguration
 from changeover.model.trend import TrendType
 from changeover.protocol.queries import QueryError, TrendQuery, TrendRows, decode_question, encode
-from changeover.runtime.task_host import TaskServerHost, data_folder, partner_of
+from changeover.runtime.archive_thread import KEEP, LOOK, ArchiveThread
+from changeover.runtime.task_host import NO_ANSWER, TaskServerHost, data_folder, partner_of
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
 from changeover.storage.trend_archive import TrendArchive
-from changeover.storage.trend_database import TrendArchiveError
 
 SCAN_MAX: Duration = SECOND
 SCAN_MIN: Duration = 50 * MILLISECOND
@@ -36,6 +35,9 @@ GAP_MIN: Duration = 2 * SECOND
 HOUSEKEEPING_SECONDS = 60.0
 """Between two looks whether days are over, or samples old enough to go."""
 HOUSEKEEPING_AGAIN_SECONDS = 0.2
+
+SAMPLES_MAX = 150_000
+"""Samples of one answer; who wants more asks for them page by page."""
 
 _T = TypeVar("_T")
 
@@ -116,7 +118,7 @@ class TrendServerHost(TaskServerHost):
             plant.has_visitors(server),
         )
         super().__init__(plant, server, machine, trace, SECOND, on_failure)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")
+        self._thread = ArchiveThread("archive")
         self._tags_of: dict[str, tuple[str, ...]] = {}
         for tag, device in devices.items():
             self._tags_of[device] = (*self._tags_of.get(device, ()), tag)
@@ -155,12 +157,12 @@ class TrendServerHost(TaskServerHost):
         was_stopped = self._stopped
         super().stop()
         if not was_stopped:
-            self._thread.submit(self._archive.close)
-            self._thread.shutdown(wait=True)
+            self._thread.end(self._archive.close)
 
     def look_up(self, effect: core.LookUp) -> None:
         """Samples for the partner, or what a page asks; the archive's thread answers."""
         self._run(
+            LOOK,
             lambda: self._find(effect.what),
             lambda found: self.found(effect.token, found),
             lambda why: self.not_found(effect.token, why),
@@ -185,6 +187,7 @@ class TrendServerHost(TaskServerHost):
     def _keep(self, effect: core.KeepBatch) -> None:
         batch = self._collected.seal()
         self._run(
+            KEEP,
             lambda: self._archive.append(batch, effect.covered),
             lambda _: self.feed(core.BatchKept(effect.token)),
             self.fail,
@@ -192,6 +195,7 @@ class TrendServerHost(TaskServerHost):
 
     def _merge(self, effect: core.MergeSamples) -> None:
         self._run(
+            LOOK,
             lambda: self._archive.merge(effect.samples, effect.covered),
             lambda new: self._on_merged(effect, new),
             self.fail,
@@ -226,19 +230,23 @@ class TrendServerHost(TaskServerHost):
     # --- the archive's thread ---
 
     def _run(
-        self, work: Callable[[], _T], then: Callable[[_T], None], otherwise: Callable[[str], None]
+        self,
+        urgency: int,
+        work: Callable[[], _T],
+        then: Callable[[_T], None],
+        otherwise: Callable[[str], None],
     ) -> None:
         """Do something with the archive, in its turn; then go on in the loop."""
 
         def run() -> None:
             try:
                 result = work()
-            except (TrendArchiveError, QueryError, ValueError) as error:
+            except NO_ANSWER as error:
                 self._loop.call_soon_threadsafe(self._unless_stopped, otherwise, str(error))
             else:
                 self._loop.call_soon_threadsafe(self._unless_stopped, then, result)
 
-        self._thread.submit(run)
+        self._thread.submit(run, urgency)
 
     def _unless_stopped(self, call: Callable[[_T], None], argument: _T) -> None:
         if not self._stopped:
@@ -247,6 +255,7 @@ class TrendServerHost(TaskServerHost):
     def _keep_house(self) -> None:
         now = time.time_ns()
         self._run(
+            LOOK,
             lambda: self._archive.compact(now) or self._archive.expire(now),
             self._on_house_kept,
             self._on_house_not_kept,
@@ -272,7 +281,7 @@ def rows_of(archive: TrendArchive, question: TrendQuery) -> TrendRows:
     """The answer to a question; QueryError or TrendArchiveError where there is none."""
     start, end = question.start_utc, question.end_utc
     if question.kind == "raw":
-        series = archive.raw(question.tag, start, end, question.limit)
+        series = archive.raw(question.tag, start, end, min(max(question.limit, 1), SAMPLES_MAX))
         return _rows(("value",), series.utc, (series.values,), series.qualities)
     if question.kind == "interpolated":
         grid = archive.interpolated(question.tag, start, end, question.step)
