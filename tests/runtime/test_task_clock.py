@@ -145,7 +145,6 @@ def test_a_clock_that_is_put_forward_leaves_a_gap_and_recording_goes_on() -> Non
 
 
 @BACK
-@pytest.mark.xfail(strict=True, reason="until the clock is again where it was, nothing is recorded")
 def test_a_clock_that_is_put_back_does_not_end_the_recording(step: int) -> None:
     day = a_trend_server()
     record_trends(day, 10)
@@ -153,7 +152,6 @@ def test_a_clock_that_is_put_back_does_not_end_the_recording(step: int) -> None:
     assert len(record_trends(day, 30)) >= 25
 
 
-@pytest.mark.xfail(strict=True, reason="until the clock is again where it was, nothing is recorded")
 def test_a_clock_that_was_wrong_for_a_moment_costs_no_more_than_that() -> None:
     day = a_trend_server()
     record_trends(day, 10)
@@ -227,7 +225,6 @@ def test_transitions_are_logged_once_and_in_order_whatever_the_clock_does(step: 
 
 
 @BACK
-@pytest.mark.xfail(strict=True, reason="acknowledging is refused until the clock is again where it was")
 def test_what_was_active_before_the_clock_was_put_back_can_be_acknowledged(step: int) -> None:
     day = an_alarm_server()
     scan(day, on=False)
@@ -237,7 +234,6 @@ def test_what_was_active_before_the_clock_was_put_back_can_be_acknowledged(step:
     assert act(day, AlarmEvent.ACKNOWLEDGED, 1) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="acknowledging is refused for as long as the clocks differ")
 def test_an_alarm_of_an_io_server_whose_clock_is_ahead_can_be_acknowledged_at_once() -> None:
     day = an_alarm_server()
     scan(day, on=False, ahead=5)
@@ -246,7 +242,6 @@ def test_an_alarm_of_an_io_server_whose_clock_is_ahead_can_be_acknowledged_at_on
 
 
 @BACK
-@pytest.mark.xfail(strict=True, reason="it stays disabled until the clock is again where it was")
 def test_what_was_disabled_before_the_clock_was_put_back_can_be_enabled(step: int) -> None:
     day = an_alarm_server()
     scan(day, on=False)
@@ -269,9 +264,6 @@ def test_a_shelving_ends_when_the_clock_says_so() -> None:
 
 
 @BACK
-@pytest.mark.xfail(
-    strict=True, reason="what is older than the partner's last record is no news to the survivor"
-)
 def test_the_survivor_logs_alarms_after_the_clock_was_put_back(step: int) -> None:
     """The active partner's scan was the later one; the clocks are put back; then the partner is gone."""
     day = an_alarm_server(partner=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from changeover.core.alarm_records import JournalRecord
 from changeover.drill import archives
@@ -52,6 +53,8 @@ STALE_MARGIN: Duration = 200 * MILLISECOND
 """A value is shown as good for [LAN]TimeOut, a page scan and this at most."""
 SETTLED: Duration = 6 * SECOND
 """Samples that are younger may still be on their way to either disk."""
+EARLY: Duration = SECOND
+"""Values are dated by the oldest block of an answer: what the others tell may be so much younger."""
 ACTION_REACH: Duration = 120 * SECOND
 """An action was given so long before it ended, at most."""
 
@@ -161,7 +164,8 @@ class Auditor:
         may: list[TrueTransition] = []
         for alarm in alarms:
             found = transitions(alarm, self._waves, start - 3 * late, until + 3 * late)
-            one, other = split(found, start, until, late)
+            dated = [replace(one, utc=one.utc - EARLY) for one in found]
+            one, other = split(dated, start, until, late)
             had_to += one
             may += other
         names = {alarm.tag for alarm in alarms}

@@ -17,7 +17,9 @@ from changeover.model.moment import SECOND, Duration, seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Client, Function
 from changeover.model.tag import TagType
+from changeover.runtime.plant_data import PAGE_SCAN
 from changeover.runtime.plc_waves import Square, Wave
+from changeover.runtime.trend_server import SCAN_MAX
 from changeover.scenario.fault import Fault
 from changeover.scenario.outage import phases, shortest_outage
 
@@ -96,6 +98,12 @@ def outage(plant: Plant, strike: Strike) -> Duration:
 def random_span(plant: Plant) -> Duration:
     """The longest of the free-running periods that a fault or a repair may fall into."""
     return max(*phases(plant), plant.timing.watch)
+
+
+def probing_pause(plant: Plant) -> Duration:
+    """How long a unit that was read is not probed: two scans of whoever read it."""
+    scans = [client.page_scan for client in plant.clients]
+    return 2 * max(SCAN_MAX, PAGE_SCAN, plant.timing.alarm_scan, *scans)
 
 
 def operators_client(plant: Plant) -> Client | None:

@@ -14,7 +14,7 @@ from changeover.drill import faults
 from changeover.drill.auditor import Auditor
 from changeover.drill.faults import NEEDS_NETWORK, Method, Moments
 from changeover.drill.lab import Lab
-from changeover.drill.load import outage, random_span
+from changeover.drill.load import outage, probing_pause, random_span
 from changeover.drill.result import LATE_SECONDS, Audit, Drill, Miss, hold_against
 from changeover.drill.rig import Rig
 from changeover.drill.stage import REDUNDANT_SECONDS_MAX, Stage
@@ -128,6 +128,10 @@ class Driller:
             return tuple(replace(drill, spoiled=why) for drill in spoiled)
         if self._auditor:
             self._auditor.on_steady()
+        if strike.injection.fault is Fault.STANDBY_DEVICE_SILENT:
+            # A unit that was read just now is not probed yet: the strike before may have had it read.
+            self._say("until standby units are probed again")
+            time.sleep(to_seconds(probing_pause(self._plant)))
         self._pause()
         self._rig.read()
         self._rig.forget()

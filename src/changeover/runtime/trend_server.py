@@ -280,8 +280,10 @@ def scan_period(plant: Plant) -> Duration:
 def rows_of(archive: TrendArchive, question: TrendQuery) -> TrendRows:
     """The answer to a question; QueryError or TrendArchiveError where there is none."""
     start, end = question.start_utc, question.end_utc
+    if question.limit < 1:
+        raise QueryError(f"{question.limit} rows are none")
     if question.kind == "raw":
-        series = archive.raw(question.tag, start, end, min(max(question.limit, 1), SAMPLES_MAX))
+        series = archive.raw(question.tag, start, end, min(question.limit, SAMPLES_MAX))
         return _rows(("value",), series.utc, (series.values,), series.qualities)
     if question.kind == "interpolated":
         grid = archive.interpolated(question.tag, start, end, question.step)
