@@ -18,6 +18,10 @@ from changeover.scenario.fault import Fault, Injection
 from changeover.scenario.measure import measure, measured_devices
 
 SMALL_C = "[LAN]\nSendTimeout=1500\nClientRetryTime=500\n[MODNET]\nTimeout=700\nWatchTime=1\n"
+SMALLEST_C = (
+    "[LAN]\nSendTimeout=700\nTimeOut=700\nWatchTime=1\nClientRetryTime=500\n[MODNET]\nTimeout=500\nWatchTime=1\n"
+    "[Trend]\nGapFillTime=1000\n"
+)
 SMALL_B = (
     "[LAN]\nSendTimeout=4000\nTimeOut=700\nClientRetryTime=500\n[IOSERVER]\nHeartTime=1500\n"
     "[MODNET]\nTimeout=500\nWatchTime=1\n"
@@ -107,7 +111,7 @@ def test_family_b_waits_for_a_heartbeat(tmp_path, fault):
 
 
 def test_without_namespaces_what_needs_no_network_is_drilled(tmp_path):
-    drills = drill(project(tmp_path / "plant", SMALL_C), "--loopback", "--fault", "server-frozen")
+    drills = drill(project(tmp_path / "plant", SMALLEST_C), "--loopback", "--fault", "server-frozen")
     assert failures(drills) == []
     assert [d["function"] for d in drills if d["repetition"] == 1] == ["io-data", "alarm", "trend", "report"]
     left_out = drill_left_out(project(tmp_path / "second", SMALL_C), tmp_path / "second-out")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from changeover.cli.new import write_project
+from changeover.config.project import FILES, load_project
 from changeover.drill import lab_messages, rights
 from changeover.drill.lab import Lab, LabError, rewrite_loopback
 from changeover.drill.lab_keeper import processes_in
@@ -130,6 +132,24 @@ def test_a_copy_keeps_line_ends_and_the_other_files(tmp_path):
     assert (copy / "plant.toml").read_bytes() == rewrite_loopback_text(PROJECT).replace("\n", "\r\n").encode()
     assert (copy / "tags.csv").read_bytes() == (project / "tags.csv").read_bytes()
     assert sorted(path.name for path in copy.iterdir()) == ["plant.toml", "tags.csv"]
+
+
+def test_a_copy_has_all_files_of_the_project_and_the_templates_of_its_reports(tmp_path):
+    project = tmp_path / "project"
+    write_project(project)
+    (project / "reports" / "head.html.j2").write_text("included")
+    (project / "t.html.j2").write_text("at the top")
+    (project / "data").mkdir()
+    (project / "data" / "archive").write_text("large")
+    (project / "tags.csv").rename(project / "Tags.CSV")
+    templates = ("reports/shift.html.j2", "t.html.j2")
+    copy = rewrite_loopback(project, tmp_path / "copy", templates)
+    names = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert names >= {*FILES, "reports/shift.html.j2", "reports/head.html.j2", "t.html.j2"}
+    assert not (copy / "data").exists()
+    assert '"10.10.0.11"' in (copy / "plant.toml").read_text()
+    assert "127.10.0.11" not in (copy / "plant.toml").read_text().replace("# ", "")
+    assert load_project(copy).plant.reports == load_project(project).plant.reports
 
 
 def test_an_address_that_cannot_be_replaced_is_an_error():

@@ -226,6 +226,6 @@ def test_one_damaged_archive_keeps_no_other_server_of_the_computer_from_running(
             assert "everything stops" not in line
             if "Alarm1" in line and "again" in line:
                 break
-        assert plant.lines("IOServer1", "listening")
+        until(lambda: plant.lines("IOServer1", "listening"), "the I/O server runs")
         computer.terminate()
         assert computer.wait(STOPS_SECONDS) == 0

@@ -16,7 +16,7 @@ from changeover.core.report_records import RunEvent, RunRecord
 from changeover.storage.run_ledger import Run, RunLedger
 from changeover.storage.sqlite_file import StoreError
 
-STARTED, FINISHED, FAILED, SKIPPED = RunEvent
+STARTED, FINISHED, FAILED, SKIPPED, _ = RunEvent
 HOUR = 3600 * 1_000_000_000
 AT = 1_795_000_000 * 1_000_000_000
 
