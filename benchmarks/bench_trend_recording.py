@@ -9,11 +9,11 @@ For each N two measurements:
 * `level`: both record, neither lacks anything;
 * `filling`: the archive of Trend1 holds an hour that Trend2 lacks, and Trend2 fetches it meanwhile.
 
-`recorded` are samples that were made durable in batches of one second. A batch takes from the moment at which
-it is sealed until it is durable; it is late when that is longer than the second until the next one. `between`
-is the longest time between two durable batches. `filled` are the samples that came from the partner, per
-second. CPU is in shares of one core; `others` is what processes that are not ours took of all cores: with more
-than a few per cent the figures are too low.
+`recorded` are samples that were made durable in batches of one second. A batch takes from the moment at
+which it is sealed until it is durable; it is late when that is longer than the second until the next one.
+`between` is the longest time between two durable batches. `filled` are the samples that came from the
+partner, per second. CPU is in shares of one core; `others` is what processes that are not ours took of all cores: the
+more that is, the lower are the figures.
 
     python benchmarks/bench_trend_recording.py [--tags 2000 10000] [--batch 500] [--seconds 30] [--quick]
 """
@@ -88,9 +88,7 @@ def write_project(folder: Path, tags: int, batch: int) -> Plant:
     lines += [f'[[io_server]]\nname = "IOServer1"\ncomputer = "SCADA1"\nport = {free_port(f"{NET}.10.1")}']
     for n, (name, mode) in enumerate(zip(SERVERS, ("primary", "standby"), strict=True), 1):
         port = free_port(f"{NET}.10.{n}")
-        lines += [
-            f'[[trend_server]]\nname = "{name}"\ncomputer = "SCADA{n}"\nmode = "{mode}"\nport = {port}'
-        ]
+        lines += [f'[[trend_server]]\nname = "{name}"\ncomputer = "SCADA{n}"\nmode = "{mode}"\nport = {port}']
     names = tag_names(tags)
     for number in range(1, names[-1][1] + 1):
         lines += [f'[[io_device]]\nname = "PLC{number}"\nnumber = {number}\nprotocol = "MODNET"']
@@ -303,7 +301,8 @@ class Bench:
 
 
 def print_report(report: dict[str, object]) -> None:
-    print(f"both trend servers on {len(os.sched_getaffinity(0))} cores, {report['loop']}, Python {report['python']}")
+    cores = len(os.sched_getaffinity(0))
+    print(f"both trend servers on {cores} cores, {report['loop']}, Python {report['python']}")
     head = ["recorded/s", "batches", "late", "median s", "max s", "between s", "filled/s", "CPU", "MB"]
     print(f"{'':40}" + "".join(f"{title:>11}" for title in head))
     for run in report["runs"]:
