@@ -12,8 +12,8 @@ For each N two measurements:
 `recorded` are samples that were made durable in batches of one second. A batch takes from the moment at
 which it is sealed until it is durable; it is late when that is longer than the second until the next one.
 `between` is the longest time between two durable batches. `filled` are the samples that came from the
-partner, per second. CPU is in shares of one core; `others` is what processes that are not ours took of all cores: the
-more that is, the lower are the figures.
+partner, per second. CPU is in shares of one core; `others` is what processes that are not ours took of all
+cores: the more that is, the lower are the figures.
 
     python benchmarks/bench_trend_recording.py [--tags 2000 10000] [--batch 500] [--seconds 30] [--quick]
 """

@@ -22,6 +22,6 @@ def test_the_quick_run_measures_both_servers_with_a_gap_and_without() -> None:
             assert found["batches"] > 0
             assert 0 < found["recorded_per_s"] <= 2 * run["tags"]
             assert 0 < found["batch_s_median"] <= found["batch_s_max"]
-    assert run["level"]["Trend2"]["fills"] == 0
-    assert run["filling"]["Trend1"]["fills"] == 0
+    # The one that starts later lacks a moment also where both are level.
+    assert run["level"]["Trend2"]["fills"] < run["filling"]["Trend2"]["fills"]
     assert run["filling"]["Trend2"]["filled_per_s"] > 0

@@ -230,10 +230,11 @@ class Auditor:
     def _patiently(self, looks: dict[str, Callable[[], Counts]]) -> dict[str, Counts]:
         give_up = time.monotonic() + AUDIT_SECONDS_MAX
         found = {kind: look() for kind, look in looks.items()}
-        while not all(counts.is_clean for counts in found.values()) and time.monotonic() < give_up:
+        # What is doubled stays doubled; only what is missing may be on its way.
+        while any(counts.lost for counts in found.values()) and time.monotonic() < give_up:
             time.sleep(LOOK_SECONDS)
             self._rig.read()
-            found |= {kind: looks[kind]() for kind, counts in found.items() if not counts.is_clean}
+            found |= {kind: looks[kind]() for kind, counts in found.items() if counts.lost}
         return found
 
 

@@ -14,6 +14,7 @@ from changeover.drill.processes import Processes, RigError
 from changeover.drill.traces import TraceReader
 from changeover.model.moment import Instant
 from changeover.model.plant import Plant
+from changeover.model.server import TaskMode
 from changeover.runtime.process import nodes_of, registers_needed
 from changeover.runtime.supervisor import own_command
 
@@ -65,10 +66,11 @@ class Rig:
         addresses = dict.fromkeys(str(u.address) for d in self._plant.io_devices for u in d.units)
         for address in addresses:
             self._spawn_plc(address)
-        for node in self._computers:
-            self._spawn_node(node)
         self._processes.await_all({address: self._plc_listens(address) for address in addresses})
-        self._await_listening([node for node in self._computers if node not in self._clients], 0)
+        # A standby that comes first would have to become active.
+        standbys = [s.name for s in self._plant.task_servers if s.mode is TaskMode.STANDBY]
+        self.begin([node for node in self._computers if node not in standbys])
+        self.begin(standbys)
         client = operators_client(self._plant)
         if self._load is not None and client is not None:
             arguments = (str(self._project), client.name, str(self.deeds), self._plant.version)
