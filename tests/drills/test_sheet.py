@@ -484,12 +484,19 @@ def test_audits_are_counted_by_kind_and_a_cut_pair_apart() -> None:
 
 def test_an_audit_that_found_something_fails_the_sheet_and_names_it() -> None:
     lost = Audit(
-        TRANSITIONS, "lan-silent LAN_A 3", False, 9, 2, 0, 0, {"lost": ("A1 on at 17", "A2 on at 18")}
+        TRANSITIONS,
+        "lan-silent LAN_A 3",
+        False,
+        9,
+        2,
+        0,
+        0,
+        {"lost": ("A1 on at 1795198129900000000", "A2 on at 18")},
     )
     page = Page(sheet_html(replace(whole(), audits=(*AUDITS, lost))))
     assert "FAIL by audit Every measured time lies inside its forecast. The audits found 2 lost" in page.text
     assert "FAIL 1 of 2 alarm transitions" in page.text
-    assert "after lan-silent LAN_A 3: lost A1 on at 17, A2 on at 18" in page.text
+    assert "after lan-silent LAN_A 3: lost A1 on at 2026-11-20 18:08:49.900 UTC, A2 on at 18" in page.text
 
 
 def test_the_time_until_redundant_again_is_shown_and_a_failure_to_be_so_is_a_miss() -> None:

@@ -26,10 +26,14 @@ from changeover.core.messages import (
     WriteRequest,
     WriteResult,
 )
+from changeover.core.task_messages import PairState
 from changeover.protocol.frames import (
     FRAME_BYTES_MAX,
     FROM_CLIENTS,
+    FROM_PARTNERS,
     FROM_SERVERS,
+    FROM_TASK_CLIENTS,
+    FROM_TASK_SERVERS,
     FrameDecoder,
     FrameError,
     encode,
@@ -139,7 +143,12 @@ def test_a_client_hears_servers_only(message: Message) -> None:
 
 def test_every_message_is_said_by_one_side() -> None:
     assert not FROM_CLIENTS & FROM_SERVERS
-    assert {*Message.__args__} == FROM_CLIENTS | FROM_SERVERS
+    assert not FROM_TASK_CLIENTS & FROM_TASK_SERVERS
+    # Each of a pair is a client of the other: both say how they are.
+    assert {PairState} == FROM_TASK_CLIENTS & FROM_PARTNERS
+    io_data, tasks = FROM_CLIENTS | FROM_SERVERS, FROM_TASK_CLIENTS | FROM_TASK_SERVERS | FROM_PARTNERS
+    assert {*Message.__args__} == io_data | tasks
+    assert io_data & tasks == {Hello, Probe, Welcome}
 
 
 @pytest.mark.parametrize(

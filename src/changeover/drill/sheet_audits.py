@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from changeover.drill import sheet_words as words
 from changeover.drill.result import KINDS, Audit, Campaign
 from changeover.drill.sheet_markup import Html, element
 from changeover.drill.sheet_panel import badge
+from changeover.model.moment import MILLISECOND, SECOND
 
 _MEANINGS = {
     "alarm transitions": "that lasted long enough to be seen, in the merged journal of the pair",
@@ -20,6 +23,8 @@ _MEANINGS = {
     "values shown as good": "answers of I/O devices; lost are those that were shown as good for too long",
 }
 _EXAMPLES_MAX = 3
+_NANOSECONDS = re.compile(r"\b\d{19}\b")
+"""UTC since 1970, as the audits write it; good until the year 2286."""
 
 
 def audits(campaign: Campaign) -> Html:
@@ -79,6 +84,16 @@ def _row(kind: str, of_kind: Sequence[Audit]) -> Html:
     )
 
 
+def _with_times(told: str) -> str:
+    """Instants as people read them, to the millisecond."""
+    return _NANOSECONDS.sub(lambda found: _time(int(found.group())), told)
+
+
+def _time(utc: int) -> str:
+    when = datetime.fromtimestamp(utc // SECOND, UTC)
+    return f"{when:%Y-%m-%d %H:%M:%S}.{utc % SECOND // MILLISECOND:03} UTC"
+
+
 def _figure(count: int, *, is_bad: bool = False) -> Html:
     return element("td", str(count), class_="figure missed" if is_bad else "figure")
 
@@ -86,7 +101,7 @@ def _figure(count: int, *, is_bad: bool = False) -> Html:
 def _remark(of_kind: Sequence[Audit]) -> Html:
     allowed = of_kind[0].may_double and any(audit.doubled for audit in of_kind)
     told = [
-        f"after {audit.after or 'everything'}: {kind} {', '.join(names)}"
+        f"after {audit.after or 'everything'}: {kind} {_with_times(', '.join(names))}"
         for audit in of_kind
         if not audit.passed
         for kind, names in audit.names.items()
