@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -316,7 +317,8 @@ def test_only_so_many_runs_are_rendered_at_once(
 
     async def story() -> None:
         renderer = world.renderer()
-        runs = (renderer.render(make_report(), SCHEDULED + n * HOUR, Held(), world.out) for n in range(6))
+        reports = [replace(make_report(), name=f"Report {n}") for n in range(6)]
+        runs = (renderer.render(report, SCHEDULED, Held(), world.out) for report in reports)
         assert len(await asyncio.gather(*runs)) == 6
 
     enough = asyncio.Event()

@@ -172,6 +172,7 @@ class Peer:
         self, server: Endpoint, name: str | None = "HMI1", patience: float = HAPPENS_SECONDS
     ) -> None:
         self.socket = socket.create_connection((server.host, server.port), timeout=patience)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._decoder = FrameDecoder(frozenset((Welcome, News, Found)))
         self._sent = 0
         self._received = 0
