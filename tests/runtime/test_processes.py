@@ -128,13 +128,14 @@ from pathlib import Path
 from changeover.config.project import load_project
 from changeover.core.io_server import IoServer
 from changeover.core.machine import Accepted
-from changeover.runtime.process import run_node
+from changeover.runtime.process import Place, run_node
 
 def broken(server, stimulus, now):
     return 1 // 0
 
 IoServer.TABLE[Accepted] = broken
-sys.exit(run_node(load_project(Path(sys.argv[1])).plant, "IOServer1", None))
+folder = Path(sys.argv[1])
+sys.exit(run_node(load_project(folder).plant, "IOServer1", Place(folder, folder / "data", None)))
 """
 
 
