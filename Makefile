@@ -12,7 +12,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 .DEFAULT_GOAL := help
 # The gates of `make test` run one after the other, the cheapest first.
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types contracts unit sweep drills bench format lock clean FORCE
+.PHONY: help setup demo test lint types contracts unit long sweep drills bench format lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ contracts: setup ## import-linter: which layer may import what
 unit: setup ## pytest
 	@printf '\n== tests (pytest)\n'
 	@$(BIN)/pytest $(ARGS)
+
+long: setup ## tests that are left out of `make test`: damaged archives, strangers, resumption, reports end to end
+	$(BIN)/pytest -m long $(ARGS)
 
 sweep: setup ## the long seeded sweep of the simulation: 5000 random fault histories (a few minutes)
 	CHANGEOVER_SWEEP=5000 $(BIN)/pytest -q tests/simulation

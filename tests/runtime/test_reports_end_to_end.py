@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from test_task_scene import REPORT, Layout, Pairs, until
 
 from changeover.core.report_records import RunEvent, RunRecord
 from changeover.model.moment import SECOND
+
+pytestmark = pytest.mark.long
 
 STARTED, FINISHED, FAILED, SKIPPED, PREPARED = RunEvent
 FIRST, SECOND_SERVER = PAIR = ("Report1", "Report2")

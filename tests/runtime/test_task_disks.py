@@ -13,6 +13,8 @@ from changeover.drill.archives import journal, runs, samples
 from changeover.model.moment import SECOND
 from changeover.model.server import Function
 
+pytestmark = pytest.mark.long
+
 FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
 SIZES = {ALARM: "1m", TREND: "6m", REPORT: "2m"}
 ARCHIVES = {ALARM: "alarms.sqlite", TREND: "trends.duckdb", REPORT: "runs.sqlite"}

@@ -14,6 +14,8 @@ from changeover.core.alarm_records import AlarmEvent
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.server import Function
 
+pytestmark = pytest.mark.long
+
 ACTIVE, RETURNED = AlarmEvent.ACTIVE, AlarmEvent.RETURNED
 FOLD_WINDOW = 500 * MILLISECOND
 """Two scans of 250 ms."""

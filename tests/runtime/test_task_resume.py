@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import numpy as np
+import pytest
 from test_task_scene import ALARM, PERIODIC, SWITCHED, TREND, Layout, Pairs, until
 
 from changeover.core.alarm_records import AlarmEvent, JournalRecord
@@ -17,6 +18,8 @@ from changeover.model.alarm import Condition
 from changeover.model.moment import SECOND
 from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.trend_archive import TrendArchive
+
+pytestmark = pytest.mark.long
 
 RECORDS = 5000
 GAP_SECONDS = 3600

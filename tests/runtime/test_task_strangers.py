@@ -36,6 +36,8 @@ from changeover.storage.trend_archive import TrendArchive
 from core.playbook import Dice
 from plants import timing_for
 
+pytestmark = pytest.mark.long
+
 FUNCTIONS = pytest.mark.parametrize("function", PAIRS, ids=lambda function: function.value)
 ALL_OF_IT = 2**31
 """Acknowledges whatever a server may have sent, so that it takes a peer that reads nothing for alive."""

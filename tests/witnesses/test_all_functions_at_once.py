@@ -28,7 +28,7 @@ from changeover.simulation.task_trial import joint_trial, task_trials
 from plants import two_server_plant, version_of
 from witnesses.agreement import contradictions
 
-TRIALS = int(os.environ.get("CHANGEOVER_TRIALS", "60"))
+TRIALS = int(os.environ.get("CHANGEOVER_TRIALS", "30"))
 FAULTS = (
     Fault.SERVER_SILENT,
     Fault.SERVER_CLOSED,
