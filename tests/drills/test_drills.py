@@ -268,8 +268,8 @@ def test_what_was_found_is_kept_when_the_product_ends_by_itself(tmp_path):
     for printed in process.stdout:
         if "PASS" in printed:
             break
-    (client,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[-1:]
-    assert b"HMI1" in Path(f"/proc/{client}/cmdline").read_bytes()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (client,) = (c for c in children if b"--node\0HMI1\0" in Path(f"/proc/{c}/cmdline").read_bytes())
     os.kill(int(client), signal.SIGKILL)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 2, rest

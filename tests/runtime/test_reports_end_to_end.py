@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 STARTED, FINISHED, FAILED, SKIPPED, PREPARED = RunEvent
 FIRST, SECOND_SERVER = PAIR = ("Report1", "Report2")
 SLOW = (
-    "{% set work = namespace(n=0) %}{% for i in range(400) %}{% for j in range(1000) %}"
+    "{% set work = namespace(n=0) %}{% for i in range(100) %}{% for j in range(1000) %}"
     "{% set work.n = work.n + 1 %}{% endfor %}{% endfor %}<html><body><p>{{ work.n }}</body></html>"
 )
 """Some tenths of a second of work."""
@@ -34,6 +34,8 @@ BAD = {
 }
 BAD_LINES = tuple(f"{name[:-3].capitalize()},,2s,{name},html;csv,all" for name in BAD)
 ENDLESS = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"
+PERIOD = 2 * SECOND
+"""Of every report here."""
 ATTEMPTS = 40
 
 
@@ -56,34 +58,38 @@ def of(log: tuple[RunRecord, ...], event: RunEvent, origin: str = "") -> set[tup
 
 
 def check(plant: Pairs) -> None:
-    """After the end of both: one log, every run one end, every file of it there once, no other file."""
+    """After the end of both: every run has one end, every file of it is there once, and no other file."""
     first, second = (plant.log(name) for name in PAIR)
-    assert set(first) == set(second)
-    ends = plant.ends(FIRST)
+    log = tuple(dict.fromkeys((*first, *second)))
+    ends = Counter((r.report, r.scheduled_utc) for r in log if r.event in (FINISHED, FAILED, SKIPPED))
     assert ends and set(ends.values()) == {1}
     for report in {report for report, _ in ends}:
         scheduled = sorted(utc for name, utc in ends if name == report)
-        assert scheduled == list(range(scheduled[0], scheduled[-1] + 1, 2 * SECOND)), (
-            f"none of {report} lacks"
-        )
-    told = Counter(file for record in first if record.event is FINISHED for file in record.detail)
+        every = range(scheduled[0], scheduled[-1] + 1, PERIOD)
+        assert scheduled == list(every), f"none of {report} lacks"
+    told = Counter(file for record in log if record.event is FINISHED for file in record.detail)
     there = Counter(file for name in PAIR for file in published(plant, name))
     assert there == told
     assert set(there.values()) <= {1}
+    # What both ended in the middle of is on its way.
+    settled = max(scheduled for _, scheduled in ends) - 2 * PERIOD
+    one, other = ({r for r in told if r.scheduled_utc < settled} for told in (first, second))
+    assert one == other
 
 
 def finish(plant: Pairs) -> None:
-    """Both go on for a while without a fault, and end between two runs."""
-    done = len(of(plant.log(FIRST), FINISHED))
+    """Both go on for a while without a fault, and end."""
+    done = max(scheduled for _, scheduled in plant.ends(FIRST))
 
-    def between() -> bool:
-        log = plant.log(FIRST)
-        return len(of(log, FINISHED)) >= done + 2 and log == plant.log(SECOND_SERVER) and not open_runs(log)
+    def goes_on() -> bool:
+        known = set(plant.ends(FIRST)) & set(plant.ends(SECOND_SERVER))
+        return max(scheduled for _, scheduled in known) >= done + 3 * PERIOD
 
-    until(between, "two runs more, and none under way", pause=0.01)
+    until(goes_on, "three runs more")
     plant.stop(*PAIR)
     for name in PAIR:
-        assert staged(plant, name) == set()
+        # Of what was under way at the end a folder may be left, for the next start.
+        assert len(staged(plant, name)) <= len(open_runs(plant.log(name)))
     check(plant)
 
 
@@ -217,7 +223,7 @@ def test_a_run_that_is_prepared_and_told_waits_for_its_server(tmp_path: Path) ->
         (run,) = of(log, PREPARED) - of(log, FINISHED)
         plant.kill(FIRST)
         plant.await_active(SECOND_SERVER)
-        later = run[1] + 2 * SECOND
+        later = run[1] + PERIOD
         until(lambda: (run[0], later) in of(plant.log(SECOND_SERVER), FINISHED), "the other one goes on")
         assert run not in of(plant.log(SECOND_SERVER), STARTED, SECOND_SERVER)
         plant.start(FIRST)
