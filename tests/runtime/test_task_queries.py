@@ -277,8 +277,6 @@ def test_recording_goes_before_questions_that_wait(tmp_path: Path, monkeypatch: 
     run_host(tmp_path, TREND, TrendServerHost, story)
 
 
-@pytest.mark.xfail(strict=True, reason="an unforeseen error ends the thread, and nobody hears of it")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_goes_wrong_with_a_question_does_not_end_the_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +303,6 @@ def test_what_goes_wrong_with_a_question_does_not_end_the_recording(
     run_host(tmp_path, TREND, TrendServerHost, story)
 
 
-@pytest.mark.xfail(strict=True, reason="whatever was asked before is looked up before the process ends")
 def test_a_server_that_stops_does_not_answer_what_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,8 @@ def curve(result: BackupResult) -> Html:
 
 def _across(times: Sequence[float], shares: Sequence[float]) -> _Scale:
     """Seconds to places across, by their logarithms; shares that are far below all times stay outside."""
-    low = max(min([*times, *shares]), min(times) / _FAR) / _ROOM
+    near = [seconds for seconds in shares if seconds >= min(times) / _FAR]
+    low = min([*times, *near]) / _ROOM
     high = max([*times, *shares]) * _ROOM
 
     def across(seconds: float) -> float:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from itertools import count
 from queue import PriorityQueue
 
-KEEP, LOOK = 0, 1
+KEEP, _END, LOOK = 0, 1, 2
 """Of two things that wait, the one with the lower number is done first; of two alike the older one."""
-_END = 2
 
 
 class ArchiveThread:
@@ -30,7 +29,7 @@ class ArchiveThread:
         self._waiting.put((urgency, next(self._numbers), work))
 
     def end(self, last: Callable[[], None]) -> None:
-        """Do what waits, then something last; returns when the thread has ended."""
+        """Keep what waits to be kept, then do something last; returns when the thread has ended."""
         self._waiting.put((_END, next(self._numbers), last))
         self._waiting.put((_END, next(self._numbers), None))
         self._thread.join()

@@ -243,6 +243,9 @@ class TrendServerHost(TaskServerHost):
                 result = work()
             except NO_ANSWER as error:
                 self._loop.call_soon_threadsafe(self._unless_stopped, otherwise, str(error))
+            except Exception as error:
+                # A programmer's error: the process must not go on as if it still recorded.
+                self._loop.call_soon_threadsafe(self._unless_stopped, self.fail, f"the archive: {error!r}")
             else:
                 self._loop.call_soon_threadsafe(self._unless_stopped, then, result)
 
