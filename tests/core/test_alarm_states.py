@@ -268,9 +268,12 @@ def test_an_acknowledgement_of_the_partner_concerns_the_occurrence_of_its_time()
     states.apply_seen(seen(HIGH, 10))
     states.apply_seen(seen(NORMAL, 20))
     states.apply_seen(seen(HIGH, 30))
-    assert states.apply_record(JournalRecord("Two", 1, 25, "A", ACKNOWLEDGED, action="x", who="Bob")) is None
+    assert (
+        states.apply_record(JournalRecord("Two", 1, 25, "A", ACKNOWLEDGED, HIGH, action="x", who="Bob"))
+        is None
+    )
     assert states.get("A").words == "active unacknowledged"
-    state = states.apply_record(JournalRecord("Two", 2, 30, "A", ACKNOWLEDGED, action="y", who="Bob"))
+    state = states.apply_record(JournalRecord("Two", 2, 30, "A", ACKNOWLEDGED, HIGH, action="y", who="Bob"))
     assert state is not None
     assert (state.words, state.acknowledged_by) == ("active acknowledged", "Bob")
 
@@ -282,6 +285,37 @@ def test_an_acknowledgement_that_was_given_before_the_occurrence_is_refused_in_w
     assert "A became active after this was given" in refused(states, ACKNOWLEDGED, 29, everything=True)
 
 
+def test_an_acknowledgement_acknowledges_no_other_condition_than_its_operator_was_shown() -> None:
+    """HIGH was acknowledged at the partner; HIGH_HIGH was seen a moment before here, a moment after there."""
+    states = one()
+    states.apply_record(JournalRecord("Two", 1, 10, "A", ACTIVE, HIGH))
+    (own,) = filter(None, [states.apply_seen(seen(HIGH_HIGH, 19))])
+    states.apply_record(JournalRecord("Two", 2, 20, "A", ACKNOWLEDGED, HIGH, action="x", who="Bob"))
+    assert states.get("A").words == "active unacknowledged"
+    states.apply_record(JournalRecord("Two", 3, 21, "A", ACTIVE, HIGH_HIGH), own.record)
+    assert (states.get("A").words, states.get("A").active_utc) == ("active unacknowledged", 21)
+    do(states, ACKNOWLEDGED, 22, "A")
+    assert states.get("A").words == "active acknowledged"
+
+
+def test_an_acknowledgement_of_what_had_returned_leaves_what_came_after_it() -> None:
+    states = one()
+    states.apply_record(JournalRecord("Two", 1, 10, "A", ACTIVE, HIGH))
+    states.apply_record(JournalRecord("Two", 2, 15, "A", RETURNED, HIGH))
+    states.apply_seen(seen(HIGH, 19))
+    states.apply_record(JournalRecord("Two", 3, 20, "A", ACKNOWLEDGED, NORMAL, action="x", who="Bob"))
+    assert states.get("A").words == "active unacknowledged"
+
+
+def test_a_transition_that_both_saw_is_remembered_as_the_journal_has_it() -> None:
+    states = one()
+    (own,) = filter(None, [states.apply_seen(seen(HIGH, 12))])
+    state = states.apply_record(JournalRecord("Two", 1, 10, "A", ACTIVE, HIGH, 7.0), own.record)
+    assert state is not None
+    assert (state.active_utc, state.value) == (10, 7.0)
+    assert states.apply_seen(seen(HIGH, 13)) is None
+
+
 def test_the_second_operator_sees_no_error_and_the_first_one_counts() -> None:
     states = one()
     states.apply_seen(seen(HIGH, 10))
@@ -289,9 +323,9 @@ def test_the_second_operator_sees_no_error_and_the_first_one_counts() -> None:
     state = states.get("A")
     assert do(states, ACKNOWLEDGED, 21, "A") == ()
     assert do(states, ACKNOWLEDGED, 22, everything=True) == ()
-    states.apply_record(JournalRecord("Two", 1, 25, "A", ACKNOWLEDGED, action="z", who="Bob"))
+    states.apply_record(JournalRecord("Two", 1, 25, "A", ACKNOWLEDGED, HIGH, action="z", who="Bob"))
     assert states.get("A") == state
-    states.apply_record(JournalRecord("Two", 2, 15, "A", ACKNOWLEDGED, action="y", who="Bob"))
+    states.apply_record(JournalRecord("Two", 2, 15, "A", ACKNOWLEDGED, HIGH, action="y", who="Bob"))
     assert states.get("A").acknowledged_by == "Bob"
 
 
@@ -516,7 +550,7 @@ def test_a_whole_state_takes_the_place_of_all_that_was_known() -> None:
     states.apply_seen(seen(HIGH, 10))
     do(states, COMMENT, 20, "A", comment="ours")
     states.adopt(AlarmState("A", NORMAL, False, 12, 30, comment="theirs", changed_utc=40))
-    state = states.apply_record(JournalRecord("Two", 1, 50, "A", ACKNOWLEDGED, action="x", who="Bob"))
+    state = states.apply_record(JournalRecord("Two", 1, 50, "A", ACKNOWLEDGED, HIGH, action="x", who="Bob"))
     assert state == AlarmState("A", NORMAL, True, 12, 30, 50, "Bob", comment="theirs", changed_utc=50)
     change = states.apply_seen(seen(HIGH, 60))
     assert change is not None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changeover.core.alarm_watch import STAMP_AGE_MAX, AlarmWatch, Seen
+from changeover.core.alarm_watch import CLOCK_SLACK, STAMP_AGE_MAX, AlarmWatch, Seen
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition, Limit
 from changeover.model.moment import MILLISECOND, SECOND, milliseconds
 
@@ -45,9 +45,14 @@ class Scene:
         return self.told(self.watch.handle_values(values.items(), UTC + milliseconds(ms), milliseconds(ms)))
 
     def wait(self, ms: float) -> list[str]:
-        """The next delay ends at this millisecond, and nothing before it."""
-        assert self.watch.next_deadline() == milliseconds(ms)
-        return self.told(self.watch.handle_timeout(milliseconds(ms)))
+        """The next delay ends with the delivery of this millisecond, and with none before it."""
+        assert self(ms - 1) == []
+        return self(ms)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no delay runs: a delivery of an hour later tells nothing."""
+        return self(3_600_000) == []
 
     @staticmethod
     def told(seen: tuple[Seen, ...]) -> list[str]:
@@ -95,7 +100,7 @@ def test_a_delay_must_be_held_without_interruption() -> None:
     scene(0, V=0.0)
     assert scene(10, V=1.0) == []
     assert scene(100, V=0.0) == []
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
     assert scene(120, V=1.0) == []
     assert scene(150, V=1.0) == []
     assert scene.wait(220) == ["220 A on 1"]
@@ -107,7 +112,7 @@ def test_a_bad_value_keeps_what_is_seen_and_starts_a_delay_anew() -> None:
     scene(0, V=0.0)
     scene(10, V=1.0)
     assert scene(60, V=None) == []
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
     assert scene.watch.known("A") is Condition.NORMAL
     assert scene(80, V=1.0) == []
     assert scene.wait(180) == ["180 A on 1"]
@@ -117,22 +122,56 @@ def test_a_bad_value_keeps_what_is_seen_and_starts_a_delay_anew() -> None:
     assert scene(210, V=None) == []
     assert scene(220, V=0.0) == ["220 A normal 0"]
     assert scene(230, V=float("nan")) == []
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
 
 
 def test_the_utc_of_a_delayed_alarm_is_that_of_its_value_plus_the_delay() -> None:
     watch = AlarmWatch((digital(delay_ms=100),))
     watch.handle_values([("V", 0.0)], UTC, 0)
     watch.handle_values([("V", 1.0)], UTC + 7, milliseconds(30))
-    (seen,) = watch.handle_timeout(milliseconds(500))
+    (seen,) = watch.handle_values((), UTC + milliseconds(490), milliseconds(500))
     assert seen.utc == UTC + 7 + milliseconds(100)
 
 
-def test_it_does_not_matter_whether_the_host_tells_of_a_delay_or_of_a_value_first() -> None:
+def test_a_delay_is_over_when_a_value_from_after_its_end_says_so() -> None:
+    """A value of before says nothing of its end; the next one may have changed meanwhile."""
     scene = Scene(digital(delay_ms=100))
     scene(0, V=0.0)
     scene(10, V=1.0)
-    assert scene(110, V=0.0) == ["110 A on 1", "110 A normal 0"]
+    assert scene(130, V=0.0) == []
+    scene(200, V=1.0)
+    of_before = scene.watch.handle_values((), UTC + milliseconds(299), milliseconds(350))
+    assert of_before == ()
+    assert scene(400) == ["300 A on 1"]
+
+
+def test_a_clock_that_was_set_back_holds_no_delay_for_long() -> None:
+    watch = AlarmWatch((digital(delay_ms=100),))
+    watch.handle_values([("V", 0.0)], UTC, 0)
+    watch.handle_values([("V", 1.0)], UTC, 0)
+    hour = 3600 * SECOND
+    assert watch.handle_values((), UTC - hour, CLOCK_SLACK) == ()
+    (seen,) = watch.handle_values((), UTC - hour, CLOCK_SLACK + milliseconds(100))
+    assert seen.utc == UTC + milliseconds(100)
+
+
+def test_a_clock_that_was_set_ahead_ends_no_delay() -> None:
+    watch = AlarmWatch((digital(delay_ms=100),))
+    watch.handle_values([("V", 0.0)], UTC, 0)
+    watch.handle_values([("V", 1.0)], UTC, 0)
+    hour = 3600 * SECOND
+    assert watch.handle_values((), UTC + hour, milliseconds(99)) == ()
+    assert watch.handle_values([("V", 0.0)], UTC + hour, milliseconds(100)) == ()
+
+
+def test_a_delay_waits_for_every_device_of_its_alarm_and_for_no_other() -> None:
+    watch = AlarmWatch((digital("A", "V", "W", delay_ms=100),), {"V": "PLC1", "W": "PLC2", "X": "PLC3"})
+    end = (UTC + milliseconds(100), milliseconds(100))
+    watch.handle_values([("V", 1.0)], UTC, 0, "PLC1")
+    watch.handle_values([("W", 1.0)], UTC, 0, "PLC2")
+    assert watch.handle_values((), *end, "PLC3") == ()
+    assert watch.handle_values((), *end, "PLC1") == ()
+    assert [seen.tag for seen in watch.handle_values((), *end, "PLC2")] == ["A"]
 
 
 # --- at the start ---
@@ -148,13 +187,25 @@ def test_what_holds_at_the_start_is_seen_and_what_does_not_is_known() -> None:
 
 def test_who_doubts_a_state_is_told_what_is_seen_now() -> None:
     watch = AlarmWatch((analogue((H, 80)),))
-    assert watch.sight("A", UTC) is None
+    assert watch.sight("A", UTC, Condition.NORMAL) is None
     watch.handle_values([("V", 85.0)], UTC, 0)
     watch.handle_values([("V", 86.0)], UTC, 0)
-    assert watch.sight("A", UTC + 5) == Seen("A", H, 86.0, UTC + 5)
-    watch.handle_values([("V", None)], UTC, 0)
-    assert watch.sight("A", UTC) is None
-    assert watch.sight("gone", UTC) is None
+    assert watch.sight("A", UTC + 5, Condition.NORMAL) == Seen("A", H, 86.0, UTC + 5)
+    watch.handle_unknown(["V"], UTC, 0)
+    assert watch.sight("A", UTC, Condition.NORMAL) is None
+    assert watch.sight("gone", UTC, Condition.NORMAL) is None
+
+
+def test_what_may_be_true_because_its_delay_runs_cannot_be_doubted() -> None:
+    """Who could not see the device for a while is late with what the partner has told already."""
+    scene = Scene(digital(delay_ms=100))
+    scene(0, V=0.0)
+    scene.watch.handle_unknown(["V"], UTC, milliseconds(10))
+    scene(50, V=1.0)
+    assert scene.watch.known("A") is Condition.NORMAL
+    assert scene.watch.sight("A", UTC, Condition.ON) is None
+    scene(120, V=0.0)
+    assert scene.watch.sight("A", UTC, Condition.ON) == Seen("A", Condition.NORMAL, 0.0, UTC)
 
 
 def test_who_asks_is_told_of_normal_too_and_only_once() -> None:
@@ -221,7 +272,7 @@ def test_each_limit_has_its_own_delay() -> None:
     assert scene(120, V=85.0) == ["120 A high 85"]
     assert scene(130, V=95.0) == []
     assert scene(140, V=85.0) == []
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
 
 
 def test_the_deadband_does_not_keep_a_delay_running() -> None:
@@ -229,7 +280,7 @@ def test_the_deadband_does_not_keep_a_delay_running() -> None:
     scene(0, V=50.0)
     scene(10, V=85.0)
     scene(50, V=79.0)
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
 
 
 def test_delays_that_end_together_are_one_change() -> None:
@@ -251,7 +302,7 @@ def test_who_wakes_late_tells_each_change_at_its_time() -> None:
     watch = AlarmWatch((analogue((HH, 90, 100), (H, 80, 30)),))
     watch.handle_values([("V", 50.0)], UTC, 0)
     watch.handle_values([("V", 95.0)], UTC, 0)
-    assert Scene.told(watch.handle_timeout(SECOND)) == ["30 A high 95", "100 A high high 95"]
+    assert Scene.told(watch.handle_values((), UTC + SECOND, SECOND)) == ["30 A high 95", "100 A high high 95"]
 
 
 @pytest.mark.parametrize(("graver", "milder", "far", "near"), [(HH, H, 95.0, 85.0), (LL, L, 5.0, 15.0)])
@@ -263,7 +314,7 @@ def test_stepping_down_from_a_graver_limit_needs_no_delay(
     scene(0, V=50.0)
     assert scene(10, V=far) == [f"10 A {graver.value} {far:g}"]
     assert scene(20, V=near) == [f"20 A {milder.value} {near:g}"]
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
     assert scene(30, V=50.0) == ["30 A normal 50"]
 
 
@@ -273,7 +324,7 @@ def test_stepping_down_needs_no_delay_either_where_the_graver_limit_had_one() ->
     scene(10, V=95.0)
     assert scene.wait(40) == ["40 A high high 95"]
     assert scene(50, V=85.0) == ["50 A high 85"]
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
 
 
 @pytest.mark.parametrize("set_point", [50.0, "SP"])
@@ -291,7 +342,7 @@ def test_a_moving_set_point_alarms_and_a_bad_one_suspends_deviation_alone() -> N
     scene(0, V=50.0, SP=50.0)
     scene(10, SP=60.0)
     assert scene(20, SP=None) == []
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
     assert scene(30, V=90.0) == ["30 A high 90"]
     assert scene(40, SP=60.0) == []
     assert scene(50, V=70.0) == ["50 A normal 70"]
@@ -347,7 +398,7 @@ def test_a_delayed_rate_must_go_on_and_an_equal_utc_does_not_interrupt_it() -> N
     assert scene(3000, V=40.0) == ["3000 A normal 40"]
     scene(4000, V=60.0)
     scene(5000, V=60.0)
-    assert scene.watch.next_deadline() is None
+    assert scene.is_quiet
 
 
 def test_a_set_point_that_comes_between_does_not_disturb_the_rate() -> None:
@@ -435,7 +486,7 @@ def plainly_seen(history: list[tuple[int, float | None]], limit: tuple[Condition
     sign = 1 if condition in (HH, H) else -1
     seen: bool | None = None
     since: int | None = None
-    for (ms, value), (until, _) in zip(history, [*history[1:], (history[-1][0], None)], strict=True):
+    for ms, value in history:
         if value is None:
             since = None
             continue
@@ -443,7 +494,7 @@ def plainly_seen(history: list[tuple[int, float | None]], limit: tuple[Condition
             seen, since = False, None
             continue
         since = ms if since is None else since
-        if seen or until >= since + delay or delay == 0:
+        if seen or ms >= since + delay:
             seen = True
     return seen
 
@@ -461,8 +512,6 @@ def test_two_limits_agree_with_a_plain_reading_of_the_history(steps: list[tuple[
     watch = AlarmWatch((analogue(*limits, deadband=3.0),))
     ms, history, told = 0, [], Condition.NORMAL
     for span, value in steps:
-        while (deadline := watch.next_deadline()) is not None and deadline <= milliseconds(ms + span):
-            told = [told, *(seen.condition for seen in watch.handle_timeout(deadline))][-1]
         ms += span
         history.append((ms, value))
         seen = watch.handle_values([("V", value)], UTC + milliseconds(ms), milliseconds(ms))
@@ -471,19 +520,13 @@ def test_two_limits_agree_with_a_plain_reading_of_the_history(steps: list[tuple[
         assert told is (expected[0] if expected else Condition.NORMAL)
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 100)), min_size=1, max_size=40), st.booleans())
-def test_a_late_host_sees_the_same_as_a_punctual_one(steps: list[tuple[int, float]], repeat: bool) -> None:
-    """Delays that are told of only with the next values, and values that are told again: no difference."""
-    punctual, late = (AlarmWatch((analogue(*LIMITS, deadband=3.0),)) for _ in range(2))
+@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 100)), min_size=1, max_size=40))
+def test_values_that_are_told_again_make_no_difference(steps: list[tuple[int, float]]) -> None:
+    once, twice = (AlarmWatch((analogue(*LIMITS, deadband=3.0),)) for _ in range(2))
     ms = 0
     for span, value in steps:
-        first: list[Seen] = []
         ms += span
-        while (deadline := punctual.next_deadline()) is not None and deadline <= milliseconds(ms):
-            first.extend(punctual.handle_timeout(deadline))
-        first.extend(punctual.handle_values([("V", value)], UTC + milliseconds(ms), milliseconds(ms)))
-        second = late.handle_values([("V", value)], UTC + milliseconds(ms), milliseconds(ms))
-        if repeat:
-            assert late.handle_values([("V", value)], UTC + milliseconds(ms), milliseconds(ms)) == ()
-        assert tuple(first) == second
-        assert punctual.known("A") is late.known("A")
+        delivery = ([("V", value)], UTC + milliseconds(ms), milliseconds(ms))
+        assert once.handle_values(*delivery) == twice.handle_values(*delivery)
+        assert twice.handle_values(*delivery) == ()
+        assert once.known("A") is twice.known("A")

@@ -7,28 +7,23 @@ again; then the disks of each pair are audited.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import replace
 from random import Random
 
-from changeover.core.alarm_records import AlarmAction, AlarmEvent, JournalRecord
+from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord
+from changeover.core.alarm_server import AlarmServer
 from changeover.core.intervals import Intervals
-from changeover.core.machine import ActOnAlarms, GiveUp, Present, ShowCom
+from changeover.core.machine import ActOnAlarms, GiveUp, Present, ShowCom, ShowNews
 from changeover.core.report_records import RunRecord
 from changeover.core.task_messages import PairStatus
 from changeover.core.task_server import TaskServer
 from changeover.core.trace import TraceLine
-from changeover.model.alarm import Alarm, AlarmType, Category, Condition
-from changeover.model.device import DriverTiming
-from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant, seconds
-from changeover.model.plant import Plant
-from changeover.model.report import MissedRuns, Report, ReportFormat, Schedule
+from changeover.model.alarm import Condition
+from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant
 from changeover.model.server import Function
-from changeover.model.trend import Trend, TrendType
+from changeover.model.trend import TrendType
 from changeover.scenario.audit import (
     Counts,
-    TrueTransition,
     audit_actions,
     audit_coverage,
     audit_journal,
@@ -39,79 +34,14 @@ from changeover.scenario.fault import Fault, Injection
 from changeover.simulation.disk import AlarmDisk, RunDisk, TrendDisk
 from changeover.simulation.host import EPOCH_UTC
 from changeover.simulation.plant_world import PlantWorld
-from plants import timing_for, two_server_plant
+from simulation.chaos_plant import DWELL_MIN, LEVEL, Script, random_plant
 
 CHAOS: Duration = 60 * SECOND
-DWELL_MIN: Duration = 16 * SECOND
-"""How long an alarm stays as it is at least: it outlasts every outage and I/O changeover here."""
 OUTAGE_MAX: Duration = 5 * SECOND
 """After this an outage ends with the next step: two that follow one another are shorter than a dwell."""
 STEP_SECONDS_MAX = 2.5
 FAULTS_MAX = 2
-TAGS = 3
-
-
-class Script:
-    """What the plant does: each tag is switched on and off at instants drawn before."""
-
-    def __init__(self, tags: tuple[str, ...], until: Instant, rng: Random) -> None:
-        self.switched = {tag: self._instants(until, rng) for tag in tags}
-
-    def _instants(self, until: Instant, rng: Random) -> list[int]:
-        at, instants = round(rng.uniform(5, 12) * SECOND), []
-        while at < until:
-            instants.append(at + EPOCH_UTC)
-            at += DWELL_MIN + round(rng.random() * 8 * SECOND)
-        return instants
-
-    def value(self, tag: str, utc: int) -> float | None:
-        """1 after an odd number of switchings."""
-        instants = self.switched.get(tag)
-        return 0.0 if instants is None else float(bisect_right(instants, utc) % 2)
-
-    def transitions(self) -> list[TrueTransition]:
-        """Everything that happens to the alarms."""
-        return [
-            TrueTransition(f"A_{tag}", Condition.NORMAL if place % 2 else Condition.ON, utc)
-            for tag, instants in self.switched.items()
-            for place, utc in enumerate(instants)
-        ]
-
-
-def random_plant(seed: int, rng: Random) -> Plant:
-    """Family and number of LANs follow from the seed."""
-    family = "ABC"[seed % 3]
-    timing = timing_for(
-        family,
-        send_timeout=rng.choice((500, 800)),
-        request_timeout=rng.choice((300, 600)),
-        heartbeat=rng.choice((500, 1000)),
-        client_retry=rng.choice((300, 900)),
-        watch=rng.choice((500, 1000)),
-    )
-    timing = replace(timing, alarm_scan=250 * MILLISECOND, trend_gap_fill=seconds(3), trend_samples_max=50)
-    plant = two_server_plant(
-        family,
-        timing=timing,
-        lans=1 + seed // 3 % 2,
-        driver=DriverTiming(timeout=200 * MILLISECOND, watch=500 * MILLISECOND),
-        devices=2,
-        tags_per_device=TAGS,
-    )
-    category = Category(1, "process", 1)
-    alarms = tuple(
-        Alarm(f"A_{tag.name}", tag.name, AlarmType.DIGITAL, category, (tag.name,)) for tag in plant.tags
-    )
-    trends = tuple(
-        Trend(tag.name, TrendType.PERIODIC if place % 2 else TrendType.EVENT, SECOND if place % 2 else 0)
-        for place, tag in enumerate(plant.tags)
-    )
-    policies = (MissedRuns.ALL, MissedRuns.ONCE)
-    reports = tuple(
-        Report(f"R{policy.value}", Schedule(period=seconds(5)), "t", (ReportFormat.HTML,), policy)
-        for policy in policies
-    )
-    return replace(plant, alarms=alarms, trends=trends, reports=reports)
+EXAMPLES = 4
 
 
 class TaskChaos:
@@ -127,10 +57,21 @@ class TaskChaos:
         self.was_cut = False
         self._commands = 0
         self._actions: dict[int, AlarmAction] = {}
+        self._leave_record: list[str] = []
+        self._states: dict[str, AlarmState] = {}
+        self._acknowledged_utc: dict[str, int] = {}
+        self._noted: set[int] = set()
         self.redundant_after: Duration | None = None
         self.stale: list[str] = []
         self._shown: dict[str, int] = {}
         self.world.clients["HMI1"].on_present = self._on_shown
+        self._operator = self.world.task_clients["HMI1", Function.ALARM]
+        self._operator.performers[ShowNews] = self._on_news
+
+    def _on_news(self, effect: ShowNews) -> None:
+        if effect.news.full:
+            self._states.clear()
+        self._states.update((state.tag, state) for state in effect.news.states)
 
     def _on_shown(self, effect: Present | ShowCom, now: Instant) -> None:
         """No value older than T + R + 0.2 s is shown as good, up to the instant at which it is replaced."""
@@ -202,18 +143,44 @@ class TaskChaos:
         self.world.repair(injection)
 
     def _act(self) -> None:
-        """An operator comments on an alarm, or acknowledges all."""
+        """An operator comments on an alarm, acknowledges one, or all."""
         self._commands += 1
-        host = self.world.task_clients["HMI1", Function.ALARM]
-        utc = self.world.world.now + EPOCH_UTC
-        name = f"HMI1-{self._commands}"
-        alarm = self._rng.choice(self.plant.alarms).tag
-        if self._rng.random() < 0.5:
-            action = AlarmAction(name, AlarmEvent.COMMENT, utc, "op", "HMI1", (alarm,), comment="seen")
-        else:
-            action = AlarmAction(name, AlarmEvent.ACKNOWLEDGED, utc, "op", "HMI1", everything=True)
+        utc, tags, kind = self.world.world.now + EPOCH_UTC, tuple[str, ...](), AlarmEvent.ACKNOWLEDGED
+        name, drawn = f"HMI1-{self._commands}", self._rng.random()
+        open_tags = self._open_acknowledgements(utc)
+        if drawn < 0.4:
+            kind, tags = AlarmEvent.COMMENT, (self._rng.choice(self.plant.alarms).tag,)
+            self._leave_record.append(name)
+        elif drawn < 0.8:
+            listed = [s for _, s in sorted(self._states.items()) if not s.acknowledged]
+            if not listed:
+                return
+            state = self._rng.choice(listed)
+            tags = (state.tag,)
+            # Nobody else can have acknowledged this occurrence.
+            if not open_tags & {state.tag, ""} and state.active_utc > self._last_acknowledged(state.tag):
+                self._leave_record.append(name)
+        comment = "seen" if kind is AlarmEvent.COMMENT else ""
+        action = AlarmAction(name, kind, utc, "op", "HMI1", tags, everything=not tags, comment=comment)
         self._actions[self._commands] = action
-        host.deliver(ActOnAlarms(self._commands, action))
+        self._operator.deliver(ActOnAlarms(self._commands, action))
+
+    def _open_acknowledgements(self, utc: int) -> set[str]:
+        """Tags of acknowledgements that have not ended, empty for all; notes which have."""
+        ended = {end.command for end in self._operator.ended}
+        found = set()
+        for number, action in self._actions.items():
+            if action.event is AlarmEvent.ACKNOWLEDGED:
+                tag = "" if action.everything else action.tags[0]
+                if number not in ended:
+                    found.add(tag)
+                elif number not in self._noted:
+                    self._noted.add(number)
+                    self._acknowledged_utc[tag] = utc
+        return found
+
+    def _last_acknowledged(self, tag: str) -> int:
+        return max(self._acknowledged_utc.get(tag, 0), self._acknowledged_utc.get("", 0))
 
     def _heal(self) -> None:
         clock, repaired = self.world.world, self.world.world.now
@@ -229,7 +196,7 @@ class TaskChaos:
         # What the last seconds brought has to reach both disks.
         clock.run(clock.now + 12 * SECOND)
         for command in self._actions:
-            self.world.task_clients["HMI1", Function.ALARM].deliver(GiveUp(command))
+            self._operator.deliver(GiveUp(command))
 
     def _bound(self) -> Duration:
         timing = self.plant.timing
@@ -242,6 +209,9 @@ class TaskChaos:
             assert isinstance(task.host.machine, TaskServer)
             found.append((name, task.host.machine))
         return found
+
+    def _machines_of(self, function: Function) -> list[TaskServer]:
+        return [m for name, m in self._by_name() if self.plant.task_server(name).function is function]
 
     def _machines(self) -> list[TaskServer]:
         return [machine for _, machine in self._by_name()]
@@ -272,21 +242,21 @@ class TaskChaos:
             "coverage": audit_coverage({name: self._covered(disk) for name, disk in trend.items()}),
             "runs": self._audit_runs(report),
             "journals differ": _differ(_journal(disk) for disk in alarm.values()),
+            "states differ": _differ(map(_believed, self._machines_of(Function.ALARM))),
             "stale values": Counts(1, len(self.stale), names={"lost": tuple(self.stale[:3])}),
             "runs differ": _differ(_runs(disk) for disk in report.values()),
         }
 
     def _audit_alarms(self, disks: dict[str, AlarmDisk]) -> Counts:
         window = 2 * self.plant.timing.alarm_scan
-        records = [record for disk in disks.values() for record in _journal(disk)]
+        records = [r for disk in disks.values() for r in _journal(disk) if not _is_short(r)]
         return audit_journal(records, self.script.transitions(), window, DWELL_MIN)
 
     def _audit_actions(self, disks: dict[str, AlarmDisk]) -> Counts:
         records = [record for disk in disks.values() for record in _journal(disk)]
-        ended = {end.command: end for end in self.world.task_clients["HMI1", Function.ALARM].ended}
+        ended = {end.command: end for end in self._operator.ended}
         outcomes = {action.action: ended[number].outcome for number, action in self._actions.items()}
-        comments = [a.action for a in self._actions.values() if a.event is AlarmEvent.COMMENT]
-        return audit_actions(records, outcomes, comments)
+        return audit_actions(records, outcomes, self._leave_record)
 
     def _audit_runs(self, disks: dict[str, RunDisk]) -> Counts:
         records = [record for disk in disks.values() for record in _runs(disk)]
@@ -313,10 +283,21 @@ def _journal(disk: AlarmDisk) -> list[JournalRecord]:
     return [record for log in disk.journal.values() for record in log]
 
 
+def _is_short(record: JournalRecord) -> bool:
+    """Whether it tells of HIGH on the way to HIGH_HIGH, which need not be seen."""
+    return record.tag.startswith(LEVEL) and record.condition is Condition.HIGH
+
+
+def _believed(machine: TaskServer) -> list[tuple[str, str, str]]:
+    assert isinstance(machine, AlarmServer)
+    return [(state.tag, state.words, state.condition.value) for state in machine.states]
+
+
 def _runs(disk: RunDisk) -> list[RunRecord]:
     return [record for log in disk.log.values() for record in log]
 
 
 def _differ(logs: Iterable[Iterable[object]]) -> Counts:
     first, second = (set(log) for log in logs)
-    return Counts(len(first | second), len(first ^ second))
+    names = tuple(sorted(map(str, first ^ second)))
+    return Counts(len(first | second), len(first ^ second), names={"lost": names[:EXAMPLES]})

@@ -223,6 +223,7 @@ class Asking:
             self._progress()
 
     def _await_progress(self) -> None:
+        self._way = self.host.way
         self._next_progress = self._loop.time() + _FIRST_PROGRESS_SECONDS
 
     def _progress(self) -> None:

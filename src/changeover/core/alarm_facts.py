@@ -10,7 +10,9 @@ on the order in which they came, and neither does the state. A fact that came tw
   no new occurrence; while the alarm is disabled transitions count for nothing; disabling and enabling both
   end the occurrence that is there.
 - An acknowledgement concerns the occurrence that was active at its UTC: one that began later stays as it is.
-  The first one counts.
+  It says which condition its server believed in, and acknowledges no other one: the servers' scans differ, and
+  one may have seen HIGH HIGH at a moment at which an operator was shown HIGH. The first one counts.
+- A transition that both saw is remembered as the journal has it, once the journal is there.
 - The latest shelving counts. That its time is over concerns no shelving that lasts longer.
 - A comment stays with the occurrence during which it was given.
 """
@@ -105,6 +107,7 @@ class _Occurrence:
 
     Attributes:
         condition: What is wrong, or NORMAL.
+        opened: What was wrong when the last occurrence began, empty where that is not known.
         active_utc: When the last occurrence began, 0 for never.
         returned_utc: When it ended, 0 while it lasts.
         value: The value that made it active.
@@ -112,10 +115,11 @@ class _Occurrence:
         serviced_utc: When it was last disabled or enabled, as far as facts tell; else 0.
     """
 
-    __slots__ = ("active_utc", "condition", "disabled", "returned_utc", "serviced_utc", "value")
+    __slots__ = ("active_utc", "condition", "disabled", "opened", "returned_utc", "serviced_utc", "value")
 
     def __init__(self, base: AlarmState) -> None:
         self.condition = base.condition.value
+        self.opened = "" if base.condition is Condition.NORMAL else base.condition.value
         self.active_utc = base.active_utc
         self.returned_utc = base.returned_utc
         self.value = base.value
@@ -133,10 +137,18 @@ class _Occurrence:
         elif fact.event is AlarmEvent.RETURNED:
             self._end(fact.utc)
         elif fact.condition != self.condition:
-            self.condition = fact.condition
+            self.condition = self.opened = fact.condition
             self.active_utc = fact.utc
             self.returned_utc = 0
             self.value = fact.value
+
+    def is_meant_by(self, acknowledgement: Fact) -> bool:
+        """Whether an acknowledgement concerns the last occurrence."""
+        if acknowledgement.utc < self.active_utc:
+            return False
+        if self.condition != Condition.NORMAL.value:
+            return acknowledgement.condition == self.condition
+        return not self.opened or acknowledgement.condition in (Condition.NORMAL.value, self.opened)
 
     def _end(self, utc: int) -> None:
         if self.condition != Condition.NORMAL.value:
@@ -162,9 +174,17 @@ class AlarmFacts:
         self.seen_utc = self._since_utc
         self.told_utc = 0
 
-    def add(self, fact: Fact, by_partner: bool = False) -> None:
-        """Remember a fact, unless it is known, in the base, or older than all remembered ones of its kind."""
+    def add(self, fact: Fact, by_partner: bool = False, instead_of: Fact | None = None) -> None:
+        """Remember a fact, unless it is known, in the base, or older than all remembered ones of its kind.
+
+        Args:
+            fact: The fact.
+            by_partner: Whether the partner tells it.
+            instead_of: The same as this server saw it, if it did.
+        """
         kind = Kind.EXPIRY if is_expiry(fact) else _KINDS[fact.event]
+        if instead_of is not None and instead_of in self._facts.get(kind, ()):
+            self._facts[kind].remove(instead_of)
         if kind is Kind.TRANSITION and by_partner:
             self.told_utc = max(self.told_utc, fact.utc)
         elif kind is Kind.TRANSITION:
@@ -242,7 +262,7 @@ class AlarmFacts:
         if began == base.active_utc and base.acknowledged:
             return True, base.acknowledged_utc, base.acknowledged_by
         for fact in self._facts.get(Kind.ACKNOWLEDGEMENT, ()):
-            if fact.utc >= began:
+            if occurrence.is_meant_by(fact):
                 return True, fact.utc, fact.who
         # An operator who takes an alarm out of service knows of it.
         return occurrence.serviced_utc > began, 0, ""

@@ -113,7 +113,7 @@ class AlarmServer(TaskServer):
         self.origin = kept.origin
         self._logs = {alarm.tag: alarm.category.logs for alarm in alarms}
         self._device_of = {alarm.tag: device_of[alarm.variables[0]] for alarm in alarms}
-        self._watch = AlarmWatch(alarms)
+        self._watch = AlarmWatch(alarms, device_of)
         self.states = AlarmStates(alarms)
         self.states.load(kept.states)
         self._kept = dict(kept.numbers)
@@ -141,14 +141,11 @@ class AlarmServer(TaskServer):
         self._utc = max(self._utc, values.utc)
         self._ahead = max(self._ahead, values.utc - now)
         self._delivered[values.device] = (values.utc, now)
-        seen = self._watch.handle_values(values.changed, values.utc, now)
-        self._watch_delays()
-        return self._on_seen(seen, now)
+        return self._on_seen(self._watch.handle_values(values.changed, values.utc, now, values.device), now)
 
     def _on_device_unknown(self, stimulus: DeviceUnknown, now: Instant) -> Iterable[Effect]:
         self._delivered.pop(stimulus.device, None)
-        self._watch.handle_values(((tag, None) for tag in stimulus.tags), self._utc, now)
-        self._watch_delays()
+        self._watch.handle_unknown(stimulus.tags, self._utc, now)
         return ()
 
     def _on_wall_clock(self, clock: WallClock, now: Instant) -> Iterable[Effect]:
@@ -211,8 +208,8 @@ class AlarmServer(TaskServer):
         states = (self.states.get(tag) for tag in dict.fromkeys(record.tag for record in ripe))
         yield from self._keep(states, self._numbered(ripe), now)
 
-    def _forget_pending(self, record: JournalRecord) -> None:
-        """The partner's journal tells of a transition that may be among those noted here."""
+    def _forget_pending(self, record: JournalRecord) -> JournalRecord | None:
+        """The partner's journal tells of a transition: which of those noted here that is, if any."""
         noted = self._pending.get(record.tag, [])
         alike = [
             one
@@ -220,10 +217,12 @@ class AlarmServer(TaskServer):
             if one.record.event is record.event and one.record.condition is record.condition
         ]
         if not alike:
-            return
-        noted.remove(min(alike, key=lambda one: abs(one.record.utc - record.utc)))
+            return None
+        same = min(alike, key=lambda one: abs(one.record.utc - record.utc))
+        noted.remove(same)
         if not noted:
             del self._pending[record.tag]
+        return same.record
 
     # --- doubts ---
 
@@ -245,7 +244,7 @@ class AlarmServer(TaskServer):
             if now - since < self._grace():
                 self._await("doubt", since + self._grace())
                 continue
-            sight = self._watch.sight(tag, self._utc)
+            sight = self._watch.sight(tag, self._utc, state.condition)
             if sight is not None and self._has_delivered_since(state, now):
                 del self._doubts[tag]
                 certain.append(sight)
@@ -359,11 +358,11 @@ class AlarmServer(TaskServer):
         for record in batch.journal:
             if record.action:
                 self._know(record.action)
-            self._forget_pending(record)
+            seen = self._forget_pending(record)
             if record.number <= included.get(record.origin, 0):
                 continue
             # A state that this server had seen by itself is kept now, together with the record that logs it.
-            states.append(self.states.apply_record(record) or self.states.get(record.tag))
+            states.append(self.states.apply_record(record, seen) or self.states.get(record.tag))
         yield from self._keep(states, batch.journal, now)
         self._doubt((record.tag for record in batch.journal if record.event.is_transition), now)
         self._doubt_enabled(batch.journal, now)
@@ -409,23 +408,12 @@ class AlarmServer(TaskServer):
     def _on_own_timer(self, purpose: str, owner: object, at: Instant, now: Instant) -> Iterable[Effect]:
         if purpose == "pending":
             return self._log_pending(now - self._patience, now)
-        if purpose == "doubt":
-            return self._on_doubt(now)
-        assert purpose == "delay"
-        seen = self._watch.handle_timeout(now)
-        self._watch_delays()
-        return self._on_seen(seen, now)
+        assert purpose == "doubt"
+        return self._on_doubt(now)
 
     def _wall(self, now: Instant) -> int:
         """What the wall clock says, or the devices say, now."""
         return now + self._ahead
-
-    def _watch_delays(self) -> None:
-        deadline = self._watch.next_deadline()
-        if deadline is None:
-            self._deadlines.clear(("delay", ""))
-        elif deadline != self._deadlines.get(("delay", "")):
-            self._deadlines.set(("delay", ""), deadline)
 
     # --- keeping and showing ---
 

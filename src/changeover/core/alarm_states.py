@@ -153,8 +153,14 @@ class AlarmStates:
         )
         return self._change(key, fact)
 
-    def apply_record(self, record: JournalRecord) -> AlarmState | None:
+    def apply_record(
+        self, record: JournalRecord, instead_of: JournalRecord | None = None
+    ) -> AlarmState | None:
         """Take a line of the partner's journal, in whatever order with what this server learns itself.
+
+        Args:
+            record: The line.
+            instead_of: What this server saw of the same transition, if it did: the line counts in its place.
 
         An acknowledgement must not come before the transition that it concerns: the partner's journal in the
         order of its numbers sees to that.
@@ -165,7 +171,8 @@ class AlarmStates:
         key = record.tag.casefold()
         if key not in self._states:
             self._states[key] = AlarmState(record.tag)
-        self._facts_of(key).add(Fact.of(record), by_partner=True)
+        seen = None if instead_of is None else Fact.of(instead_of)
+        self._facts_of(key).add(Fact.of(record), by_partner=True, instead_of=seen)
         return self._settle(key)
 
     def apply_action(self, action: AlarmAction) -> tuple[Change, ...] | str:

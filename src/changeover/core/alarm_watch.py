@@ -9,6 +9,9 @@ condition holds, that it does not, or, on a bad value, nothing.
         `--holds--> delay runs --held for the delay----------'
               not held, or bad value: it starts anew         `--back by the deadband--> not seen
 
+A delay is over when the device has delivered a value from after its end, and the condition still holds: what
+a server read before says nothing of that moment, and the partner may know better.
+
 The first seen latch in the order of `Condition` is the alarm's condition. What is wrong is told at once,
 even while the delay of a graver limit still runs; leaving has no delay. After a start an alarm is *not known*
 until a latch is seen, or every test has said that its condition does not hold: no alarm is called normal
@@ -26,16 +29,18 @@ Choices where no source says:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from math import isfinite, isnan
 from typing import Protocol
 
 import msgspec
 
-from changeover.core.deadlines import Deadlines, TimerName
 from changeover.model.alarm import Alarm, AlarmType, Condition, Limit
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant
 
+CLOCK_SLACK: Duration = 2 * SECOND
+"""So long after a delay's end its device's next delivery ends it, whatever UTC it has: a clock was set."""
 STAMP_AGE_MAX: Duration = 24 * 3600 * SECOND
 """How long before its reading a time-stamped alarm may have happened: a day of buffering in the device, but
 no device clock that starts in 1970 or 2000."""
@@ -173,19 +178,19 @@ class _Latch:
         condition: The condition.
         delay: How long it must hold.
         test: Whether it holds.
-        timer: Name of the timer of its delay.
         covered_by: The graver limit on the same side, if any.
         seen: Whether it is seen; None while no test has said so since the start.
         began_utc: UTC of the value with which the running delay began; None while none runs.
+        due_at: When that delay is over.
     """
 
-    __slots__ = ("began_utc", "condition", "covered_by", "delay", "seen", "test", "timer")
+    __slots__ = ("began_utc", "condition", "covered_by", "delay", "due_at", "seen", "test")
 
-    def __init__(self, condition: Condition, delay: Duration, test: _Test, timer: TimerName) -> None:
+    def __init__(self, condition: Condition, delay: Duration, test: _Test) -> None:
         self.condition = condition
         self.delay = delay
         self.test = test
-        self.timer = timer
+        self.due_at: Instant = 0
         self.covered_by: _Latch | None = None
         self.seen: bool | None = None
         self.began_utc: int | None = None
@@ -198,10 +203,13 @@ class _Latch:
 class _Watch:
     """One alarm: its latches in the order of `Condition`, and what was told of it last."""
 
-    __slots__ = ("asked", "known", "latches", "stamp", "tag", "timer", "variable")
+    __slots__ = ("asked", "devices", "known", "latches", "stamp", "tag", "timer", "variable")
 
-    def __init__(self, tag: str, variable: _Variable, timer: _Variable | None) -> None:
+    def __init__(
+        self, tag: str, variable: _Variable, timer: _Variable | None, devices: tuple[str, ...]
+    ) -> None:
         self.tag = tag
+        self.devices = devices
         self.variable = variable
         self.timer = timer
         self.latches: tuple[_Latch, ...] = ()
@@ -244,13 +252,20 @@ class AlarmWatch:
 
     Variables of alarms with a RATE limit must be given at each scan, changed or not: a value that stands
     still is news to them. Of all others it is enough to give what changed; what did not costs little.
+
+    Args:
+        alarms: All alarms.
+        device_of: By variable tag, its I/O device; those that are left out are of one device without a name.
     """
 
-    def __init__(self, alarms: tuple[Alarm, ...]) -> None:
-        self._deadlines = Deadlines()
+    def __init__(self, alarms: tuple[Alarm, ...], device_of: Mapping[str, str] | None = None) -> None:
+        self._device_of = device_of or {}
+        # By device: when it delivered last, in UTC and by the monotonic clock.
+        self._delivered: dict[str, tuple[int, Instant]] = {}
+        # By device: the delays that wait for it, by the positions of alarm and latch.
+        self._running: dict[str, dict[tuple[int, int], _Latch]] = {}
         self._variables: dict[str, _Variable] = {}
         self._watches: list[_Watch] = []
-        self._latches: dict[TimerName, tuple[int, int, _Latch]] = {}
         for position, alarm in enumerate(alarms):
             self._watches.append(self._watch(alarm, position))
         self._by_tag = {watch.tag: watch for watch in self._watches}
@@ -258,61 +273,49 @@ class AlarmWatch:
     # --- the owner's calls ---
 
     def handle_values(
-        self, values: Iterable[tuple[str, float | None]], utc: int, now: Instant
+        self, values: Iterable[tuple[str, float | None]], utc: int, now: Instant, device: str = ""
     ) -> tuple[Seen, ...]:
-        """Take what a device delivered.
+        """Take what a device delivered, at each delivery: without changes too.
 
         Args:
             values: (variable tag, engineering value or None for bad quality); NaN is bad too.
             utc: When the device delivered them, UTC nanoseconds since 1970.
             now: Monotonic nanoseconds.
+            device: The I/O device.
 
         Returns:
-            What is seen otherwise than before: first what delays did that had ended before, then what the
-            values do, in the order of the alarms.
+            What is seen otherwise than before: first what the values do, in the order of the alarms, then
+            what delays do that are over, in the order of their ends.
         """
-        # First the delays that are over, so that it does not matter which of the two a host tells first.
-        told = self._end_delays(now)
-        touched: set[int] = set()
-        variables = self._variables
-        for name, value in values:
-            variable = variables.get(name)
-            if variable is None or (value == variable.value and not variable.every):
-                continue
-            variable.value = None if value is None or isnan(value) else value
-            variable.utc = utc
-            touched.update(variable.alarms)
-        for position in sorted(touched):
-            seen = self._judge(self._watches[position], utc, now)
-            if seen is not None:
-                told.append(seen)
-        return tuple(told)
+        self._delivered[device] = (utc, now)
+        return (*self._take(values, utc, now), *self._end_delays(device))
 
-    def handle_timeout(self, now: Instant) -> tuple[Seen, ...]:
-        """End the delays that are over at `now`: what is seen because of it, in the order of deadlines."""
-        return tuple(self._end_delays(now))
-
-    def next_deadline(self) -> Instant | None:
-        """When the next delay ends, None while none runs."""
-        return self._deadlines.next()
+    def handle_unknown(self, variables: Iterable[str], utc: int, now: Instant) -> None:
+        """Nothing is known of these variable tags any more: what is seen stays, running delays do not."""
+        told = self._take(((name, None) for name in variables), utc, now)
+        assert not told, "a bad value changes nothing"
 
     def known(self, tag: str) -> Condition | None:
         """The condition of an alarm as it is seen; None while it is not known, or where there is no such."""
         watch = self._by_tag.get(tag)
         return watch.known if watch else None
 
-    def sight(self, tag: str, utc: int) -> Seen | None:
+    def sight(self, tag: str, utc: int, believed: Condition) -> Seen | None:
         """What is seen of an alarm at this moment, for who doubts its state.
 
         Args:
             tag: The alarm.
             utc: When its device delivered last.
+            believed: The condition that is doubted.
 
         Returns:
-            The condition that is known and the value of now; None while it is not known or the value is bad.
+            The condition that is known and the value of now; None while it is not known, the value is bad, or
+            what is believed holds and only its delay still runs here: then it may be true.
         """
         watch = self._by_tag.get(tag)
         if watch is None or watch.known is None or watch.variable.value is None:
+            return None
+        if any(latch.began_utc is not None and latch.condition is believed for latch in watch.latches):
             return None
         return Seen(tag, watch.known, watch.variable.value, utc)
 
@@ -327,41 +330,74 @@ class AlarmWatch:
 
     # --- judging ---
 
-    def _judge(self, watch: _Watch, utc: int, now: Instant) -> Seen | None:
+    def _take(self, values: Iterable[tuple[str, float | None]], utc: int, now: Instant) -> list[Seen]:
+        touched: set[int] = set()
+        variables = self._variables
+        for name, value in values:
+            variable = variables.get(name)
+            if variable is None or (value == variable.value and not variable.every):
+                continue
+            variable.value = None if value is None or isnan(value) else value
+            variable.utc = utc
+            touched.update(variable.alarms)
+        judged = (self._judge(position, utc, now) for position in sorted(touched))
+        return [seen for seen in judged if seen is not None]
+
+    def _judge(self, position: int, utc: int, now: Instant) -> Seen | None:
+        watch = self._watches[position]
         utc = watch.stamped(utc)
         # The milder limits first: they look at whether the graver one was seen until now.
-        for latch in reversed(watch.latches):
-            self._judge_latch(latch, utc, now)
+        for order, latch in reversed(tuple(enumerate(watch.latches))):
+            self._judge_latch((position, order), latch, utc, now)
         return watch.tell(utc)
 
-    def _judge_latch(self, latch: _Latch, utc: int, now: Instant) -> None:
+    def _judge_latch(self, place: tuple[int, int], latch: _Latch, utc: int, now: Instant) -> None:
         holds = latch.test.holds(latch.seen is True)
         if holds and not latch.seen and latch.waits():
             if latch.began_utc is None:
-                latch.began_utc = utc
-                self._deadlines.set(latch.timer, now + latch.delay)
+                latch.began_utc, latch.due_at = utc, now + latch.delay
+                for device in self._watches[place[0]].devices:
+                    self._running.setdefault(device, {})[place] = latch
             return
         if holds is not None:
             latch.seen = holds
         if latch.began_utc is not None:
-            latch.began_utc = None
-            self._deadlines.clear(latch.timer)
+            self._stop(place, latch)
 
-    def _end_delays(self, now: Instant) -> list[Seen]:
+    def _stop(self, place: tuple[int, int], latch: _Latch) -> None:
+        """The latch's delay runs no more."""
+        latch.began_utc = None
+        for device in self._watches[place[0]].devices:
+            del self._running[device][place]
+
+    def _end_delays(self, device: str) -> list[Seen]:
+        """End the delays that a delivery has shown to be over."""
+        running = self._running.get(device)
+        if not running:
+            return []
+        over = sorted(
+            (latch.due_at, place, latch) for place, latch in running.items() if self._is_over(place, latch)
+        )
         told: list[Seen] = []
-        while (at := self._deadlines.next()) is not None and at <= now:
-            due: list[tuple[int, int, _Latch]] = []
-            while (popped := self._deadlines.pop_due(at)) is not None:
-                due.append(self._latches[popped[0]])
-                due[-1][2].seen = True
+        for _, together in groupby(over, key=lambda entry: entry[0]):
             # Delays that end together are one change: the gravest is told, the others are no news after it.
-            for position, _, latch in sorted(due, key=lambda entry: entry[:2]):
-                assert latch.began_utc is not None
-                seen = self._watches[position].tell(latch.began_utc + latch.delay)
-                latch.began_utc = None
-                if seen is not None:
-                    told.append(seen)
+            ended = [(place, latch, latch.began_utc or 0) for _, place, latch in together]
+            for place, latch, _ in ended:
+                latch.seen = True
+                self._stop(place, latch)
+            seen = (self._watches[place[0]].tell(began + latch.delay) for place, latch, began in ended)
+            told.extend(one for one in seen if one is not None)
         return told
+
+    def _is_over(self, place: tuple[int, int], latch: _Latch) -> bool:
+        """Whether every device of the alarm has delivered since the delay's end."""
+        assert latch.began_utc is not None
+        due_utc = latch.began_utc + latch.delay
+        for device in self._watches[place[0]].devices:
+            utc, at = self._delivered.get(device, (0, 0))
+            if at < latch.due_at or (utc < due_utc and at < latch.due_at + CLOCK_SLACK):
+                return False
+        return True
 
     # --- building ---
 
@@ -369,7 +405,9 @@ class AlarmWatch:
         variables = [self._variable(name, position) for name in alarm.variables]
         # A change of the time alone is no event: the timer is looked at when its alarm is judged.
         timer = self._variables.setdefault(alarm.timer, _Variable()) if alarm.timer else None
-        watch = _Watch(alarm.tag, variables[0], timer)
+        names = (*alarm.variables, *([alarm.set_point] if isinstance(alarm.set_point, str) else ()))
+        devices = tuple(dict.fromkeys(self._device_of.get(name, "") for name in names))
+        watch = _Watch(alarm.tag, variables[0], timer, devices)
         tests: list[tuple[Condition, Duration, _Test]]
         if alarm.type is AlarmType.ANALOGUE:
             tests = [
@@ -378,10 +416,8 @@ class AlarmWatch:
         else:
             tests = [(Condition.ON, alarm.delay, _AllOn(variables, alarm.inverted))]
         latches: dict[Condition, _Latch] = {}
-        for order, (condition, delay, test) in enumerate(tests):
-            latch = _Latch(condition, delay, test, ("delay", (position, order)))
-            self._latches[latch.timer] = (position, order, latch)
-            latches[condition] = latch
+        for condition, delay, test in tests:
+            latches[condition] = _Latch(condition, delay, test)
         for condition, graver in _COVERED_BY.items():
             if condition in latches:
                 latches[condition].covered_by = latches.get(graver)
