@@ -116,6 +116,15 @@ def test_not_turns_it_round_and_a_delay_comes_after_the_beginning_alone() -> Non
     assert never == ()
 
 
+def test_what_is_on_for_hardly_less_than_the_delay_may_be_seen() -> None:
+    """A server's reading may be dated a little before: what it tells then is not doubled."""
+    close = alarm("A", "s", delay=10 * SECOND + MILLISECOND)
+    found = transitions(close, {"s": SLOW}, START, START + 25 * SECOND, 2 * MILLISECOND)
+    assert told(found) == [("on", 0.001), ("normal", 0.0), ("on", 20.001), ("normal", 20.0)]
+    had_to, _ = split(found, START, START + 25 * SECOND, 5 * SECOND)
+    assert had_to == []
+
+
 def test_two_variables_must_both_be_on() -> None:
     both = alarm("A", "s", "f", inverted=(False, False))
     found = transitions(both, {"s": SLOW, "f": FAST}, START, START + 40 * SECOND)

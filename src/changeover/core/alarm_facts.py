@@ -10,8 +10,8 @@ on the order in which they came, and neither does the state. A fact that came tw
   no new occurrence; while the alarm is disabled transitions count for nothing; disabling and enabling both
   end the occurrence that is there.
 - An acknowledgement concerns the occurrence that was active at its UTC: one that began later stays as it is.
-  It says which condition its server believed in, and acknowledges no other one: the servers' scans differ, and
-  one may have seen HIGH HIGH at a moment at which an operator was shown HIGH. The first one counts.
+  It says which condition its server believed in, and acknowledges no other one: scans differ, and one server
+  may have seen HIGH HIGH at a moment at which an operator was shown HIGH. The first one counts.
 - A transition that both saw is remembered as the journal has it, once the journal is there.
 - The latest shelving counts. That its time is over concerns no shelving that lasts longer.
 - A comment stays with the occurrence during which it was given.

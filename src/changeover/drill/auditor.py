@@ -163,7 +163,7 @@ class Auditor:
         had_to: list[TrueTransition] = []
         may: list[TrueTransition] = []
         for alarm in alarms:
-            found = transitions(alarm, self._waves, start - 3 * late, until + 3 * late)
+            found = transitions(alarm, self._waves, start - 3 * late, until + 3 * late, EARLY)
             dated = [replace(one, utc=one.utc - EARLY) for one in found]
             one, other = split(dated, start, until, late)
             had_to += one

@@ -12,7 +12,7 @@ from changeover.scenario.audit import TrueTransition
 
 
 def transitions(
-    alarm: Alarm, waves: Mapping[str, Wave], start_utc: int, end_utc: int
+    alarm: Alarm, waves: Mapping[str, Wave], start_utc: int, end_utc: int, margin: Duration = 0
 ) -> tuple[TrueTransition, ...]:
     """Every transition of a digital alarm from one instant on up to before another.
 
@@ -21,10 +21,12 @@ def transitions(
         waves: By variable tag.
         start_utc: UTC nanoseconds since 1970.
         end_utc: Likewise.
+        margin: By so much a server may see it on too early: what is on for a little less than the alarm's
+            delay may be told as well.
     """
     found: list[TrueTransition] = []
     for (on_at, is_on), (off_at, _) in pairwise(_phases(alarm, waves, start_utc, end_utc)):
-        if is_on and off_at - on_at > alarm.delay:
+        if is_on and off_at - on_at > alarm.delay - margin:
             found.append(TrueTransition(alarm.tag, Condition.ON, on_at + alarm.delay))
             found.append(TrueTransition(alarm.tag, Condition.NORMAL, off_at))
     return tuple(one for one in found if start_utc <= one.utc < end_utc)
