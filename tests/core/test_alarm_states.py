@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changeover.core.alarm_facts import DEPTH
-from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord
+from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord, Shown
 from changeover.core.alarm_states import AlarmStates, Change
 from changeover.core.alarm_watch import Seen
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition
@@ -305,6 +305,35 @@ def test_an_acknowledgement_of_what_had_returned_leaves_what_came_after_it() -> 
     states.apply_seen(seen(HIGH, 19))
     states.apply_record(JournalRecord("Two", 3, 20, "A", ACKNOWLEDGED, NORMAL, action="x", who="Bob"))
     assert states.get("A").words == "active unacknowledged"
+
+
+def test_an_occurrence_that_was_not_heard_of_yet_is_acknowledged_when_it_is() -> None:
+    """The partner showed it, and was lost before it could tell."""
+    states = one()
+    (change,) = do(states, ACKNOWLEDGED, 20, "A", shown=(Shown(HIGH, 15),))
+    assert (change.record.event, change.record.condition) == (ACKNOWLEDGED, HIGH)
+    assert states.get("A").words == "normal"
+    states.apply_record(JournalRecord("Two", 1, 15, "A", ACTIVE, HIGH))
+    assert states.get("A").words == "active acknowledged"
+    assert states.get("A").acknowledged_by == "Ann"
+
+
+def test_what_is_shown_is_acknowledged_and_not_what_came_before_or_after_it() -> None:
+    states = one()
+    states.apply_seen(seen(HIGH, 10))
+    do(states, ACKNOWLEDGED, 20, "A", shown=(Shown(HIGH_HIGH, 15),))
+    assert states.get("A").words == "active unacknowledged", "HIGH is not what was shown"
+    states.apply_record(JournalRecord("Two", 1, 15, "A", ACTIVE, HIGH_HIGH))
+    assert states.get("A").words == "active acknowledged"
+    states.apply_seen(seen(HIGH, 30))
+    assert states.get("A").words == "active unacknowledged"
+
+
+def test_what_was_shown_long_ago_changes_nothing() -> None:
+    states = one()
+    states.apply_seen(seen(HIGH, 10))
+    do(states, ACKNOWLEDGED, 20, "A")
+    assert do(states, ACKNOWLEDGED, 21, "A", shown=(Shown(HIGH, 10),)) == ()
 
 
 def test_a_transition_that_both_saw_is_remembered_as_the_journal_has_it() -> None:

@@ -162,17 +162,19 @@ class TaskChaos:
                 self._leave_record.append(name)
         comment = "seen" if kind is AlarmEvent.COMMENT else ""
         action = AlarmAction(name, kind, utc, "op", "HMI1", tags, everything=not tags, comment=comment)
+        action = action.showing(self._states)
         self._actions[self._commands] = action
         self._operator.deliver(ActOnAlarms(self._commands, action))
 
     def _open_acknowledgements(self, utc: int) -> set[str]:
         """Tags of acknowledgements that have not ended, empty for all; notes which have."""
-        ended = {end.command for end in self._operator.ended}
+        ended = {end.command: end.outcome for end in self._operator.ended}
         found = set()
         for number, action in self._actions.items():
             if action.event is AlarmEvent.ACKNOWLEDGED:
                 tag = "" if action.everything else action.tags[0]
-                if number not in ended:
+                # One of which nobody knows how it ended may still have been done.
+                if ended.get(number, "unknown") == "unknown":
                     found.add(tag)
                 elif number not in self._noted:
                     self._noted.add(number)

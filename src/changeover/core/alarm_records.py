@@ -6,6 +6,7 @@ its own from 1 without gaps and gets the other's in that order, so what it lacks
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import msgspec
@@ -113,6 +114,18 @@ class JournalRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     until_utc: int = 0
 
 
+class Shown(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The occurrence of an alarm that an operator was shown.
+
+    Attributes:
+        condition: What was wrong, NORMAL where that was over.
+        active_utc: When it began.
+    """
+
+    condition: Condition
+    active_utc: int
+
+
 class AlarmAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an operator does to alarms.
 
@@ -128,6 +141,8 @@ class AlarmAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
         everything: Every alarm.
         comment: Goes to the journal with it.
         until_utc: Of SHELVED, when it ends by itself.
+        shown: Of ACKNOWLEDGED, for each of the tags which occurrence is meant; empty where that is not known.
+            A server that has not heard of it yet acknowledges it all the same.
     """
 
     action: str
@@ -141,3 +156,16 @@ class AlarmAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     everything: bool = False
     comment: str = ""
     until_utc: int = 0
+    shown: tuple[Shown, ...] = ()
+
+    def showing(self, states: Mapping[str, AlarmState]) -> AlarmAction:
+        """The same, with what the operator was shown; as it is where that is not known of every tag.
+
+        Args:
+            states: By tag, as the operator sees them.
+        """
+        shown = [states[tag] for tag in self.tags if tag in states]
+        if self.event is not AlarmEvent.ACKNOWLEDGED or len(shown) < len(self.tags):
+            return self
+        meant = tuple(Shown(state.condition, state.active_utc) for state in shown)
+        return msgspec.structs.replace(self, shown=meant)

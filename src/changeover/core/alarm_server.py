@@ -48,11 +48,13 @@ from changeover.core.task_messages import (
 )
 from changeover.core.task_server import TaskPeer, TaskServer
 from changeover.model.alarm import Alarm
-from changeover.model.moment import Duration, Instant
+from changeover.model.moment import SECOND, Duration, Instant
 from changeover.model.plant import Timing, Way
 
 RECORDS_PER_BATCH = 1000
 STATES_PER_BATCH = 2000
+CLOCKS_DIFFER_MAX: Duration = 60 * SECOND
+"""By so much the partner's clock may be ahead: what an operator was shown of it is believed."""
 ACTIONS_KNOWN_MAX = 20_000
 """Identities of actions that are remembered."""
 
@@ -301,7 +303,12 @@ class AlarmServer(TaskServer):
             for tag in command.action.tags or self._changed_at
             if self._changed_at.get(tag, 0) <= given_at
         )
-        return max((given_utc, *seen))
+        shown = (
+            one.active_utc + 1
+            for one in command.action.shown
+            if one.active_utc - given_utc < CLOCKS_DIFFER_MAX
+        )
+        return max((given_utc, *seen, *shown))
 
     def _answer_actions(self, now: Instant) -> Iterable[Effect]:
         """Answer the actions that the partner has, or will never have: it is gone."""

@@ -20,6 +20,8 @@ Choices, in the sense of ISA-18.2 where no source says:
   UNSHELVED, it is listed as it then stands. Shelving a shelved alarm sets the time anew.
 - Acknowledging what is acknowledged already is done, with no effect: the second of two operators sees no
   error.
+- An acknowledgement of an occurrence that this server has not heard of yet, because its partner was lost with
+  it, is kept: it counts when the occurrence becomes known.
 - An action counts at its UTC. A later one of the same kind that is known already wins, and the late one is
   refused; so is an acknowledgement of an occurrence that has meanwhile given way to a new one.
 - Tags are compared without case. A tag that is no longer in alarms.csv keeps its state, but is not listed.
@@ -28,13 +30,13 @@ Choices, in the sense of ISA-18.2 where no source says:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 import msgspec
 
 from changeover.core.alarm_facts import AlarmFacts, Fact
-from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord
+from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord, Shown
 from changeover.core.alarm_watch import Seen
 from changeover.model.alarm import Alarm, Condition
 
@@ -201,7 +203,9 @@ class AlarmStates:
         done = len(rest) < len(keys)
         if not action.tags:
             rest = [key for key in rest if _applies(self._states[key], action.event)]
-        obstacles = [self._obstacle(key, action) for key in rest]
+        shown = {tag.casefold(): one for tag, one in zip(action.tags, action.shown, strict=False)}
+        unheard = {key: shown[key] for key in rest if key in shown and self._is_unheard(key, shown[key])}
+        obstacles = [self._obstacle(key, action, unheard) for key in rest]
         free = [key for key, obstacle in zip(rest, obstacles, strict=True) if obstacle is None]
         reasons = [obstacle for obstacle in obstacles if obstacle]
         done = done or _DONE in obstacles
@@ -210,7 +214,7 @@ class AlarmStates:
             return reasons[0]
         if not (free or done or acknowledges):
             return f"nothing to {_VERBS[action.event]} there"
-        return tuple(self._act(key, action) for key in free)
+        return tuple(self._act(key, action, unheard.get(key)) for key in free)
 
     # --- the end of shelving ---
 
@@ -257,7 +261,11 @@ class AlarmStates:
         near = [self._alarms[key].tag for key in get_close_matches(shown.casefold(), around, 3)]
         return f"no alarm {shown} in this project" + (f", did you mean {' or '.join(near)}?" if near else "")
 
-    def _obstacle(self, key: str, action: AlarmAction) -> str | None:
+    def _is_unheard(self, key: str, shown: Shown) -> bool:
+        """Whether an operator was shown an occurrence that this server does not know yet."""
+        return shown.active_utc > self._states[key].active_utc
+
+    def _obstacle(self, key: str, action: AlarmAction, unheard: Mapping[str, Shown]) -> str | None:
         """Why an action cannot be done to an alarm; empty where it is done already, None where it can."""
         state, event = self._states[key], action.event
         if event is AlarmEvent.COMMENT:
@@ -265,7 +273,7 @@ class AlarmStates:
         if state.disabled and event is not AlarmEvent.ENABLED and event is not AlarmEvent.UNSHELVED:
             return f"{state.tag} is disabled"
         if event is AlarmEvent.ACKNOWLEDGED:
-            return _acknowledge_obstacle(state, action.utc)
+            return None if key in unheard else _acknowledge_obstacle(state, action.utc)
         if event is AlarmEvent.ENABLED and not state.disabled:
             return f"{state.tag} is not disabled"
         if event is AlarmEvent.UNSHELVED and not state.shelved_until_utc:
@@ -274,11 +282,11 @@ class AlarmStates:
             return f"{state.tag} was changed after this was given{_CLOCKS}"
         return None
 
-    def _act(self, key: str, action: AlarmAction) -> Change:
+    def _act(self, key: str, action: AlarmAction, unheard: Shown | None) -> Change:
         fact = Fact(
             action.utc,
             action.event,
-            self._states[key].condition.value,
+            (self._states[key] if unheard is None else unheard).condition.value,
             action=action.action,
             who=action.who,
             where=action.where,

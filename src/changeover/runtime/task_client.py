@@ -109,7 +109,7 @@ class TaskClientHost(Host):
         number = next(self._numbers)
         future: asyncio.Future[CommandEnd] = self._loop.create_future()
         self._ends[number] = future
-        self.feed(core.ActOnAlarms(number, action))
+        self.feed(core.ActOnAlarms(number, action.showing(self.states)))
         timer = self._loop.call_later(seconds, self.feed, core.GiveUp(number))
         try:
             return await future

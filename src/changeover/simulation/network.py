@@ -1,8 +1,9 @@
 """A virtual network: connections between computers, and to devices, over LANs that can fall silent.
 
 What it keeps of TCP: a connection delivers in order; what is under way when the path falls silent waits, and
-is delivered when the path comes back, unless an end has given up by then; a process that is gone resets its
-connections and refuses new ones; a process that stands still has its connections accepted and filled by its
+is delivered when the path comes back, unless an end has given up by then; an end that lets go takes back what
+still waits, and resets (docs/decisions/0015): one packet, which nobody repeats when it is lost; a process that
+is gone resets its connections and refuses new ones; a process that stands still has its connections accepted and filled by its
 kernel. An attempt to connect whose first packet is lost comes to nothing: packets of an attempt are not
 repeated here, so that a return waits exactly for the next attempt.
 """
@@ -50,7 +51,7 @@ class Connection:
         self.lan = lan
         self.computers = (client.computer, server_computer)
         self.ends: list[tuple[Party, SessionId] | None] = [(client, client_session), None]
-        self.held: tuple[deque[Frame | None], deque[Frame | None]] = (deque(), deque())
+        self.held: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
 
 
 class Paths:
@@ -105,11 +106,12 @@ class Network:
             self._world.after(self._one_way, self._arrive, connection, 1 - side, frame)
 
     def close(self, party: Party, session: SessionId) -> None:
-        """One end lets go; the other hears of it if the path carries."""
+        """One end lets go; the other hears of it if the path carries, or when it sends again."""
         held = self._connections.pop((party.name, session), None)
         if held is not None:
             connection, side = held
             connection.ends[side] = None
+            connection.held[1 - side].clear()
             self._world.after(self._one_way, self._arrive, connection, 1 - side, None)
 
     def close_all(self, party: Party) -> None:
@@ -153,7 +155,11 @@ class Network:
         party.deliver(Connected(session) if stands else ConnectFailed(session))
 
     def _arrive(self, connection: Connection, side: int, item: Frame | None) -> None:
-        if connection.held[side] or not self._passes(connection):
+        passes = self._passes(connection)
+        if item is None:
+            if passes:
+                self._deliver(connection, side, None)
+        elif connection.held[side] or not passes:
             connection.held[side].append(item)
         else:
             self._deliver(connection, side, item)
