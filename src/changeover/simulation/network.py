@@ -2,10 +2,10 @@
 
 What it keeps of TCP: a connection delivers in order; what is under way when the path falls silent waits, and
 is delivered when the path comes back, unless an end has given up by then; an end that lets go takes back what
-still waits, and resets (docs/decisions/0015): one packet, which nobody repeats when it is lost; a process that
-is gone resets its connections and refuses new ones; a process that stands still has its connections accepted and filled by its
-kernel. An attempt to connect whose first packet is lost comes to nothing: packets of an attempt are not
-repeated here, so that a return waits exactly for the next attempt.
+still waits, and resets (docs/decisions/0015): one packet, which nobody repeats when it is lost; a process
+that is gone resets its connections and refuses new ones; a process that stands still has its connections
+accepted and filled by its kernel. An attempt to connect whose first packet is lost comes to nothing: packets
+of an attempt are not repeated here, so that a return waits exactly for the next attempt.
 """
 
 from __future__ import annotations

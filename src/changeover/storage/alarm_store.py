@@ -7,19 +7,15 @@ times as ISO text. A tag whose spelling changes in ASCII case is the same alarm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
-import msgspec
 
-from changeover.core.alarm_records import AlarmEvent, AlarmState, JournalRecord
+from changeover.core.alarm_records import AlarmState, JournalRecord
+from changeover.storage.alarm_lists import AlarmLists
 from changeover.storage.alarm_tables import (
-    EVENT_NAMES,
     LAYOUT,
-    Occurrence,
-    occurrence_of,
     record_of,
     record_row,
     state_of,
@@ -27,17 +23,11 @@ from changeover.storage.alarm_tables import (
 )
 from changeover.storage.sqlite_file import SqliteFile, fresh
 
-JournalPlace = tuple[int, str, int]
-"""Where a record stands in the journal: utc, origin, number."""
-
-# With more words than these, reading a span in its order beats looking up one after the other.
-_LOOKED_UP_MAX = 50
-
 _PUT_STATE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_RECORD = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class AlarmStore:
+class AlarmStore(AlarmLists):
     """One server's alarms on disk. One process may have it open; its methods are called one at a time.
 
     Every method may raise StoreError; what it names as FULL may be tried again.
@@ -51,6 +41,7 @@ class AlarmStore:
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path, LAYOUT)
+        super().__init__(self._file)
 
     def close(self) -> None:
         """Close the file."""
@@ -167,99 +158,6 @@ class AlarmStore:
                 (limit,),
             )
             return tuple(action for (action,) in rows)[::-1]
-
-    # --- lists ---
-
-    def journal(
-        self,
-        start_utc: int,
-        end_utc: int,
-        tags: Collection[str] | None = None,
-        events: Collection[AlarmEvent] | None = None,
-        limit: int = 1000,
-        newest_first: bool = False,
-        after: JournalPlace | None = None,
-    ) -> tuple[JournalRecord, ...]:
-        """The journal as both servers wrote it, in the order (utc, origin, number).
-
-        Args:
-            start_utc: From this instant on, UTC nanoseconds since 1970.
-            end_utc: Up to before this one.
-            tags: Of these alarms, None for all.
-            events: Of these kinds, None for all.
-            limit: At most so many.
-            newest_first: In the opposite order.
-            after: The place of the last record of the page before.
-        """
-        span = _Span("utc, origin, number", start_utc, end_utc, newest_first, after)
-        names = None if events is None else [EVENT_NAMES[event] for event in events]
-        with self._file.reading() as connection:
-            rows = span.rows(connection, "journal", {"tag": tags, "event": names}, limit)
-            return tuple(record_of(*row) for row in rows)
-
-    def summary(
-        self,
-        start_utc: int,
-        end_utc: int,
-        tags: Collection[str] | None = None,
-        limit: int = 1000,
-        newest_first: bool = False,
-        after: JournalPlace | None = None,
-    ) -> tuple[Occurrence, ...]:
-        """Occurrences that began in a span, in the order (active_utc, origin, number).
-
-        The journal tells of them, so both servers list the same, and a transition that both logged is one. Of
-        alarms whose category is not logged nothing is listed.
-
-        Args:
-            start_utc: From this instant on, UTC nanoseconds since 1970.
-            end_utc: Up to before this one.
-            tags: Of these alarms, None for all.
-            limit: At most so many.
-            newest_first: In the opposite order.
-            after: The place of the last occurrence of the page before.
-        """
-        span = _Span("active_utc, origin, number", start_utc, end_utc, newest_first, after)
-        with self._file.reading() as connection:
-            rows = span.rows(connection, "summary", {"tag": tags}, limit)
-            return tuple(occurrence_of(*row) for row in rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """One page of a list: between two instants, or from the end of the page before on."""
-
-    order: str
-    start_utc: int
-    end_utc: int
-    newest_first: bool
-    after: JournalPlace | None
-
-    def rows(
-        self,
-        connection: apsw.Connection,
-        table: str,
-        chosen: Mapping[str, Collection[str] | None],
-        limit: int,
-    ) -> apsw.Cursor:
-        """Rows of a table whose columns have one of the chosen words, None for any."""
-        # Places compare as rows of their columns do; no name is empty: these stand before all of an instant.
-        start: JournalPlace = (self.start_utc, "", 0)
-        end: JournalPlace = (self.end_utc, "", 0)
-        if self.after is not None:
-            start, end = (start, self.after) if self.newest_first else (self.after, end)
-        conditions = [f"({self.order}) > (?, ?, ?)", f"({self.order}) < (?, ?, ?)"]
-        bindings: list[int | str] = [*start, *end]
-        for column, words in chosen.items():
-            if words is not None:
-                looked_up = column if len(words) <= _LOOKED_UP_MAX else f"+{column}"
-                conditions.append(f"{looked_up} IN (SELECT value FROM json_each(?))")
-                bindings.append(msgspec.json.encode(list(words)).decode())
-        order = self.order.replace(",", " DESC,") + " DESC" if self.newest_first else self.order
-        return connection.execute(
-            f"SELECT * FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
-            (*bindings, limit),
-        )
 
 
 def _prune_origin(connection: apsw.Connection, origin: str, until: int, before_utc: int) -> int:

@@ -146,7 +146,7 @@ class SqliteFile:
         Raises:
             StoreError: The disk is full or refuses, the file is damaged, or another program writes it.
         """
-        with self._told_as_store_error(self._connection):
+        with _told_as_store_error(self._path, self._connection):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -164,11 +164,8 @@ class SqliteFile:
         Raises:
             StoreError: The disk refuses, or the file is damaged, as it is with an unknown word in a row.
         """
-        with self._told_as_store_error(self._connection):
-            try:
-                yield self._connection
-            except (KeyError, ValueError) as error:
-                raise StoreError(self._path, Trouble.DAMAGED, f"a row holds {error}") from None
+        with _rows_of(self._path, self._connection) as connection:
+            yield connection
 
     def origin(self, proposed: str) -> str:
         """Under which name this file's own records are numbered: what was proposed first, for ever."""
@@ -232,9 +229,9 @@ class SqliteFile:
     def _open(self) -> apsw.Connection:
         connection = None
         try:
-            with self._told_as_store_error(None):
+            with _told_as_store_error(self._path, None):
                 connection = apsw.Connection(str(self._path))
-            with self._told_as_store_error(connection):
+            with _told_as_store_error(self._path, connection):
                 self._prepare(connection)
         except BaseException:
             if connection is not None:
@@ -279,17 +276,32 @@ class SqliteFile:
             f"PRAGMA user_version = {self._layout.version}; COMMIT"
         )
 
+
+class SqliteReader:
+    """A file that somebody else writes, open for reading.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _told_as_store_error(path, None):
+            self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        self._connection.set_busy_timeout(BUSY_MS)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
     @contextmanager
-    def _told_as_store_error(self, connection: apsw.Connection | None) -> Iterator[None]:
-        try:
-            yield
-        except apsw.Error as error:
-            lacks_room = connection is not None and connection.system_errno in _NO_ROOM
-            trouble = _trouble(error, lacks_room)
-            # SQL that is wrong and constraints that do not hold are faults of this program.
-            if trouble is None:
-                raise
-            raise StoreError(self._path, trouble, str(error)) from error
+    def reading(self) -> Iterator[apsw.Connection]:
+        """As `SqliteFile.reading`."""
+        with _rows_of(self._path, self._connection) as connection:
+            yield connection
 
 
 def fresh(connection: apsw.Connection, records: Iterable[_R]) -> list[_R]:
@@ -318,6 +330,28 @@ def iso_utc(column: str) -> str:
     """SQL that makes ISO 8601 text of a column of UTC nanoseconds, NULL of 0."""
     seconds = f"strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000000, 'unixepoch')"
     return f"CASE WHEN {column} > 0 THEN {seconds} || printf('.%09dZ', {column} % 1000000000) END"
+
+
+@contextmanager
+def _rows_of(path: Path, connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    with _told_as_store_error(path, connection):
+        try:
+            yield connection
+        except (KeyError, ValueError) as error:
+            raise StoreError(path, Trouble.DAMAGED, f"a row holds {error}") from None
+
+
+@contextmanager
+def _told_as_store_error(path: Path, connection: apsw.Connection | None) -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        lacks_room = connection is not None and connection.system_errno in _NO_ROOM
+        trouble = _trouble(error, lacks_room)
+        # SQL that is wrong and constraints that do not hold are faults of this program.
+        if trouble is None:
+            raise
+        raise StoreError(path, trouble, str(error)) from error
 
 
 def _trouble(error: apsw.Error, lacks_room: bool) -> Trouble | None:
