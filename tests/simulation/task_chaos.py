@@ -8,16 +8,17 @@ again; then the disks of each pair are audited.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord
 from changeover.core.alarm_server import AlarmServer
 from changeover.core.intervals import Intervals
 from changeover.core.machine import ActOnAlarms, GiveUp, Present, ShowCom, ShowNews
-from changeover.core.report_records import RunRecord
+from changeover.core.report_records import RunEvent, RunRecord
 from changeover.core.task_messages import PairStatus
 from changeover.core.task_server import TaskServer
-from changeover.core.trace import TraceLine
+from changeover.core.trace import TraceKind, TraceLine
 from changeover.model.alarm import Condition
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant
 from changeover.model.server import Function
@@ -41,6 +42,8 @@ OUTAGE_MAX: Duration = 5 * SECOND
 """After this an outage ends with the next step: two that follow one another are shorter than a dwell."""
 STEP_SECONDS_MAX = 2.5
 FAULTS_MAX = 2
+MARGIN: Duration = 100 * MILLISECOND
+"""For rounding, and for messages that are under way."""
 EXAMPLES = 4
 
 
@@ -54,7 +57,6 @@ class TaskChaos:
         self.script = Script(tuple(tag.name for tag in self.plant.tags), CHAOS, self._rng)
         self.world = PlantWorld(self.plant, self._rng, self.trace.append, with_tasks=True, truth=self.script)
         self.history: list[str] = []
-        self.was_cut = False
         self._commands = 0
         self._actions: dict[int, AlarmAction] = {}
         self._leave_record: list[str] = []
@@ -133,7 +135,6 @@ class TaskChaos:
         return None if injection.target in struck else injection
 
     def _inject(self, injection: Injection) -> None:
-        self.was_cut |= injection.fault is Fault.PARTNER_CUT
         self.history.append(f"{self.world.world.now / SECOND:.3f} {injection.fault.value} {injection.target}")
         self.world.inject(injection)
 
@@ -266,7 +267,40 @@ class TaskChaos:
         first = (self._began_utc // period + 1) * period
         last = self.world.world.now + EPOCH_UTC - 6 * SECOND
         every = [(name, utc) for name in ("Rall", "Ronce") for utc in range(first, last, period)]
-        return audit_runs(records, every, skipped_count=True)
+        counts = audit_runs(records, every, skipped_count=True)
+        apart = self._repeated_unseen(records)
+        return replace(counts, doubled=counts.doubled - apart, folded=apart)
+
+    def _repeated_unseen(self, records: list[RunRecord]) -> int:
+        """How many runs a server repeated that could not have heard that its partner had finished them."""
+        runs: dict[tuple[str, int], list[RunRecord]] = {}
+        for record in sorted(set(records), key=lambda r: (r.utc, r.number)):
+            runs.setdefault((record.report, record.scheduled_utc), []).append(record)
+        found = 0
+        for told in runs.values():
+            first, *others = [record for record in told if record.event is RunEvent.FINISHED] or [told[0]]
+            for other in others:
+                began = [r.utc for r in told if r.event is RunEvent.STARTED and r.origin == other.origin][-1]
+                found += other.origin != first.origin and not self._heard(other.origin, first.utc, began)
+        return found
+
+    def _heard(self, server: str, start_utc: int, end_utc: int) -> bool:
+        """Whether the partner can have told a server, between two instants, what it had done by then."""
+        sees = False
+        for line in self.trace:
+            utc = line.at + EPOCH_UTC
+            if line.source != server or line.kind not in (TraceKind.PARTNER_FOUND, TraceKind.PARTNER_LOST):
+                continue
+            if utc > end_utc:
+                break
+            if utc > start_utc and line.kind is TraceKind.PARTNER_FOUND:
+                return True
+            # A link that is lost now may have been dead for [LAN]SendTimeout.
+            dead_utc = utc - self.plant.timing.send_timeout - MARGIN
+            if dead_utc > start_utc and line.kind is TraceKind.PARTNER_LOST and sees:
+                return True
+            sees = line.kind is TraceKind.PARTNER_FOUND
+        return sees
 
     def _settled(self, disk: TrendDisk) -> list[tuple[int, str]]:
         """Samples that are not of the last seconds."""

@@ -16,8 +16,5 @@ def test_nothing_is_lost_and_nothing_doubled(seed: int) -> None:
     chaos = TaskChaos(seed)
     chaos.run()
     for audit, counts in chaos.audits().items():
-        if audit == "runs" and chaos.was_cut:
-            # Where the two could not see each other, both ran: counted, and no fault.
-            assert not counts.lost, (counts.names, chaos.history)
-        else:
-            assert counts.is_clean, (audit, counts, chaos.history)
+        # Runs that a server repeats because it could not see its partner since that made them are `folded`.
+        assert counts.is_clean, (audit, counts, chaos.history)

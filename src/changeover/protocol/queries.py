@@ -27,7 +27,8 @@ class JournalQuery(msgspec.Struct, frozen=True, array_like=True, tag=2):
         start_utc, end_utc: The span, UTC nanoseconds since 1970, its end not included.
         tags: Only these alarms; None for all.
         events: Only these events; None for all.
-        limit: Records at most, the newest.
+        limit: Records at most, the newest. Where there are fewer, there are no more.
+        before: Only records before this one, by (utc, origin, number): the first of the page that one has.
     """
 
     start_utc: int
@@ -35,6 +36,7 @@ class JournalQuery(msgspec.Struct, frozen=True, array_like=True, tag=2):
     tags: tuple[str, ...] | None = None
     events: tuple[AlarmEvent, ...] | None = None
     limit: int = 1000
+    before: tuple[int, str, int] | None = None
 
 
 class SummaryQuery(msgspec.Struct, frozen=True, array_like=True, tag=3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,7 @@ from changeover.protocol.queries import (
     decode_question,
     encode,
 )
+from changeover.runtime.archive_thread import LOOK, ArchiveThread
 from changeover.runtime.task_host import (
     NO_ANSWER,
     ArchiveError,
@@ -37,6 +39,7 @@ from changeover.runtime.task_host import (
 )
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
+from changeover.storage.alarm_lists import AlarmReader
 from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.sqlite_file import StoreError
 
@@ -69,7 +72,10 @@ class AlarmServerHost(TaskServerHost):
         data: Path,
         on_failure: Callable[[str], None],
     ) -> None:
-        self._store = AlarmStore(data_folder(data, server) / ARCHIVE)
+        path = data_folder(data, server) / ARCHIVE
+        self._store = AlarmStore(path)
+        self._lists = AlarmReader(path)
+        self._thread = ArchiveThread("lists")
         device_of = {tag.name: tag.device for tag in plant.tags}
         numbers = self._store.numbers()
         kept = KeptAlarms(
@@ -117,35 +123,49 @@ class AlarmServerHost(TaskServerHost):
             self.reader.start()
 
     def stop(self) -> None:
-        """Close every connection and the archive."""
+        """Close every connection and the archive, after the list that is under way."""
         if self.reader is not None:
             self.reader.stop()
+        was_stopped = self._stopped
         super().stop()
-        self._store.close()
+        if not was_stopped:
+            self._thread.end(self._lists.close)
+            self._store.close()
 
     def look_up(self, effect: core.LookUp) -> None:
-        """Records for the partner, or what an operator asks."""
+        """Records for the partner at once; what an operator asks is looked for in a thread of its own."""
         what = effect.what
         try:
             if isinstance(what, FetchRecords):
                 records = self._store.records(what.origin, what.after, what.limit)
                 self.found(effect.token, Batch(done=True, journal=records))
             elif isinstance(what, Query):
-                self.found(effect.token, encode(self._answer(decode_question(what.body))))
+                self._look_for(effect.token, decode_question(what.body))
             else:
                 self.not_found(effect.token, "an alarm server has nothing of the kind")
         except NO_ANSWER as error:
             self.not_found(effect.token, str(error))
 
-    def _answer(self, question: Question) -> StateRows | JournalRows | SummaryRows:
+    def _look_for(self, token: int, question: Question) -> None:
         if isinstance(question, StatesQuery):
+            # Of this very instant, and only the loop may look at the machine.
             states = self._machine_of_alarms.states
-            return StateRows(tuple(states.listed() if question.listed_only else states))
+            rows = StateRows(tuple(states.listed() if question.listed_only else states))
+            work = partial(encode, rows)
+        else:
+            work = partial(self._answer, question)
+        self.do(self._thread, LOOK, work, partial(self.found, token), partial(self.not_found, token))
+
+    def _answer(self, question: Question) -> bytes:
+        return encode(self._rows(question))
+
+    def _rows(self, question: Question) -> JournalRows | SummaryRows:
+        """In the thread: rows of the archive."""
         if isinstance(question, JournalQuery):
             return self._journal(question)
         if isinstance(question, SummaryQuery):
             limit = rows_wanted(question.limit)
-            rows = self._store.summary(
+            rows = self._lists.summary(
                 question.start_utc, question.end_utc, question.tags, limit, newest_first=True
             )
             return SummaryRows(
@@ -166,8 +186,14 @@ class AlarmServerHost(TaskServerHost):
 
     def _journal(self, question: JournalQuery) -> JournalRows:
         limit = rows_wanted(question.limit)
-        found = self._store.journal(
-            question.start_utc, question.end_utc, question.tags, question.events, 2 * limit, newest_first=True
+        found = self._lists.journal(
+            question.start_utc,
+            question.end_utc,
+            question.tags,
+            question.events,
+            2 * limit,
+            newest_first=True,
+            after=question.before,
         )
         merged = merge(found, self._window)
         return JournalRows(merged.records[-limit:] if limit else (), merged.folded)

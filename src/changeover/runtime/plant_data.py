@@ -113,19 +113,19 @@ class PlantData:
 
     async def journal(self, start_utc: int, end_utc: int) -> Sequence[JournalRow]:
         """The pair's journal from start to before end, ascending."""
-        found: dict[tuple[str, int], JournalRecord] = {}
-        until, page = end_utc, PAGE_ROWS
-        while len(found) <= ROWS_MAX:
-            # The newest come first; what happened at the very instant where a page ends comes twice.
-            rows = await self._ask(Function.ALARM, JournalQuery(start_utc, until, limit=page))
+        pages: list[tuple[JournalRecord, ...]] = []
+        before: tuple[int, str, int] | None = None
+        while sum(map(len, pages)) <= ROWS_MAX:
+            # The newest come first.
+            question = JournalQuery(start_utc, end_utc, limit=PAGE_ROWS, before=before)
+            rows = await self._ask(Function.ALARM, question)
             assert isinstance(rows, JournalRows)
-            new = [record for record in rows.records if (record.origin, record.number) not in found]
-            found.update({(record.origin, record.number): record for record in new})
-            if len(rows.records) < page or not new:
+            pages.append(rows.records)
+            if len(rows.records) < PAGE_ROWS:
                 break
-            until = rows.records[0].utc + 1
-        records = sorted(found.values(), key=lambda record: (record.utc, record.origin, record.number))
-        return [self._journal_row(record) for record in records]
+            oldest = rows.records[0]
+            before = (oldest.utc, oldest.origin, oldest.number)
+        return [self._journal_row(record) for page in reversed(pages) for record in page]
 
     async def _ask(self, function: Function, question: Question) -> object:
         host = self._servers.get(function)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from changeover.core import machine as core
 from changeover.core.task_server import TaskServer
@@ -16,6 +17,7 @@ from changeover.model.server import TaskMode
 from changeover.model.server import TaskServer as TaskServerConfiguration
 from changeover.protocol.frames import FROM_PARTNERS, FROM_TASK_CLIENTS
 from changeover.protocol.queries import QueryError
+from changeover.runtime.archive_thread import KEEP, ArchiveThread
 from changeover.runtime.host import Host
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.transport import Connector, Listener
@@ -28,6 +30,8 @@ ROWS_MAX = 20_000
 """Rows of one answer; who wants more asks for them page by page."""
 NO_ANSWER = (QueryError, ArchiveUnusableError, ValueError, OverflowError)
 """What a question can come to: it makes no sense, or its numbers do not, or the archive cannot say."""
+
+_T = TypeVar("_T")
 
 
 class ArchiveError(Exception):
@@ -151,6 +155,43 @@ class TaskServerHost(Host):
     def not_found(self, token: int, why: str) -> None:
         """A look-up that has no answer."""
         self.feed(core.Looked(token, None, why))
+
+    def do(
+        self,
+        thread: ArchiveThread,
+        urgency: int,
+        work: Callable[[], _T],
+        then: Callable[[_T], None],
+        otherwise: Callable[[str], None],
+    ) -> None:
+        """Do something in an archive's thread, in its turn; then go on in the loop, unless this has stopped.
+
+        Args:
+            thread: The thread.
+            urgency: KEEP or LOOK.
+            work: What to do there.
+            then: Takes its result.
+            otherwise: Told why there is none. An unforeseen error is told as well where something was looked
+                for; where something had to be kept it ends this process, which no longer can.
+        """
+
+        def run() -> None:
+            try:
+                result = work()
+            except NO_ANSWER as error:
+                self._loop.call_soon_threadsafe(self._unless_stopped, otherwise, str(error))
+            except Exception as error:
+                traceback.print_exc()
+                unforeseen = self.fail if urgency == KEEP else otherwise
+                self._loop.call_soon_threadsafe(self._unless_stopped, unforeseen, f"the archive: {error!r}")
+            else:
+                self._loop.call_soon_threadsafe(self._unless_stopped, then, result)
+
+        thread.submit(run, urgency)
+
+    def _unless_stopped(self, call: Callable[[_T], None], argument: _T) -> None:
+        if not self._stopped:
+            call(argument)
 
     def _look_up(self, effect: core.LookUp) -> None:
         # Never from inside the machine's own call.

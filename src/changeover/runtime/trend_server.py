@@ -22,7 +22,7 @@ from changeover.model.server import TaskServer as TaskServerConfiguration
 from changeover.model.trend import TrendType
 from changeover.protocol.queries import QueryError, TrendQuery, TrendRows, decode_question, encode
 from changeover.runtime.archive_thread import KEEP, LOOK, ArchiveThread
-from changeover.runtime.task_host import NO_ANSWER, TaskServerHost, data_folder, partner_of
+from changeover.runtime.task_host import TaskServerHost, data_folder, partner_of
 from changeover.runtime.trace_file import Trace
 from changeover.runtime.values_reader import ValuesReader
 from changeover.storage.trend_archive import TrendArchive
@@ -161,7 +161,8 @@ class TrendServerHost(TaskServerHost):
 
     def look_up(self, effect: core.LookUp) -> None:
         """Samples for the partner, or what a page asks; the archive's thread answers."""
-        self._run(
+        self.do(
+            self._thread,
             LOOK,
             lambda: self._find(effect.what),
             lambda found: self.found(effect.token, found),
@@ -186,7 +187,8 @@ class TrendServerHost(TaskServerHost):
 
     def _keep(self, effect: core.KeepBatch) -> None:
         batch = self._collected.seal()
-        self._run(
+        self.do(
+            self._thread,
             KEEP,
             lambda: self._archive.append(batch, effect.covered),
             lambda _: self.feed(core.BatchKept(effect.token)),
@@ -194,7 +196,8 @@ class TrendServerHost(TaskServerHost):
         )
 
     def _merge(self, effect: core.MergeSamples) -> None:
-        self._run(
+        self.do(
+            self._thread,
             LOOK,
             lambda: self._archive.merge(effect.samples, effect.covered),
             lambda new: self._on_merged(effect, new),
@@ -227,37 +230,12 @@ class TrendServerHost(TaskServerHost):
             raise QueryError("a trend server has nothing of the kind")
         return encode(rows_of(self._archive, question))
 
-    # --- the archive's thread ---
-
-    def _run(
-        self,
-        urgency: int,
-        work: Callable[[], _T],
-        then: Callable[[_T], None],
-        otherwise: Callable[[str], None],
-    ) -> None:
-        """Do something with the archive, in its turn; then go on in the loop."""
-
-        def run() -> None:
-            try:
-                result = work()
-            except NO_ANSWER as error:
-                self._loop.call_soon_threadsafe(self._unless_stopped, otherwise, str(error))
-            except Exception as error:
-                # A programmer's error: the process must not go on as if it still recorded.
-                self._loop.call_soon_threadsafe(self._unless_stopped, self.fail, f"the archive: {error!r}")
-            else:
-                self._loop.call_soon_threadsafe(self._unless_stopped, then, result)
-
-        self._thread.submit(run, urgency)
-
-    def _unless_stopped(self, call: Callable[[_T], None], argument: _T) -> None:
-        if not self._stopped:
-            call(argument)
+    # --- housekeeping ---
 
     def _keep_house(self) -> None:
         now = time.time_ns()
-        self._run(
+        self.do(
+            self._thread,
             LOOK,
             lambda: self._archive.compact(now) or self._archive.expire(now),
             self._on_house_kept,
