@@ -295,8 +295,9 @@ class TaskChaos:
                 break
             if utc > start_utc and line.kind is TraceKind.PARTNER_FOUND:
                 return True
-            # A link that is lost now may have been dead for [LAN]SendTimeout.
-            dead_utc = utc - self.plant.timing.send_timeout - MARGIN
+            # A link that is lost now may have been dead for [LAN]SendTimeout; records have the time of a tick.
+            timing = self.plant.timing
+            dead_utc = utc - timing.send_timeout - timing.report_watch - MARGIN
             if dead_utc > start_utc and line.kind is TraceKind.PARTNER_LOST and sees:
                 return True
             sees = line.kind is TraceKind.PARTNER_FOUND
