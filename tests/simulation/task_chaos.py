@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord
@@ -278,11 +279,25 @@ class TaskChaos:
             runs.setdefault((record.report, record.scheduled_utc), []).append(record)
         found = 0
         for told in runs.values():
-            first, *others = [record for record in told if record.event is RunEvent.FINISHED] or [told[0]]
-            for other in others:
-                began = [r.utc for r in told if r.event is RunEvent.STARTED and r.origin == other.origin][-1]
-                found += other.origin != first.origin and not self._heard(other.origin, first.utc, began)
+            made = sorted((self._began(record, told), record) for record in told if _is_end(record))
+            for (_, earlier), (began, later) in pairwise(made):
+                if earlier.origin != later.origin:
+                    overlaps = earlier.utc > began
+                    listener, *span = (
+                        (earlier.origin, began, earlier.utc)
+                        if overlaps
+                        else (later.origin, earlier.utc, began)
+                    )
+                    found += not self._heard(listener, *span)
         return found
+
+    def _began(self, end: RunRecord, told: list[RunRecord]) -> int:
+        """When the run was started that came to this end."""
+        return max(
+            r.utc
+            for r in told
+            if r.event is RunEvent.STARTED and r.origin == end.origin and r.number < end.number
+        )
 
     def _heard(self, server: str, start_utc: int, end_utc: int) -> bool:
         """Whether the partner can have told a server, between two instants, what it had done by then."""
@@ -295,7 +310,7 @@ class TaskChaos:
                 break
             if utc > start_utc and line.kind is TraceKind.PARTNER_FOUND:
                 return True
-            # A link that is lost now may have been dead for [LAN]SendTimeout; records have the time of a tick.
+            # A link that is lost may have been dead for [LAN]SendTimeout; records have the time of a tick.
             timing = self.plant.timing
             dead_utc = utc - timing.send_timeout - timing.report_watch - MARGIN
             if dead_utc > start_utc and line.kind is TraceKind.PARTNER_LOST and sees:
@@ -332,6 +347,10 @@ def _believed(machine: TaskServer) -> list[tuple[str, str, str]]:
 
 def _runs(disk: RunDisk) -> list[RunRecord]:
     return [record for log in disk.log.values() for record in log]
+
+
+def _is_end(record: RunRecord) -> bool:
+    return record.event is RunEvent.FINISHED
 
 
 def _differ(logs: Iterable[Iterable[object]]) -> Counts:
