@@ -279,16 +279,15 @@ class TaskChaos:
             runs.setdefault((record.report, record.scheduled_utc), []).append(record)
         found = 0
         for told in runs.values():
-            made = sorted((self._began(record, told), record) for record in told if _is_end(record))
-            for (_, earlier), (began, later) in pairwise(made):
-                if earlier.origin != later.origin:
-                    overlaps = earlier.utc > began
-                    listener, *span = (
-                        (earlier.origin, began, earlier.utc)
-                        if overlaps
-                        else (later.origin, earlier.utc, began)
-                    )
-                    found += not self._heard(listener, *span)
+            made = [(self._began(record, told), record) for record in told if _is_end(record)]
+            for (_, one), (began, later) in pairwise(sorted(made, key=lambda run: run[0])):
+                if one.origin == later.origin:
+                    continue
+                if one.utc > began:
+                    heard = self._heard(one.origin, began, one.utc)
+                else:
+                    heard = self._heard(later.origin, one.utc, began)
+                found += not heard
         return found
 
     def _began(self, end: RunRecord, told: list[RunRecord]) -> int:
