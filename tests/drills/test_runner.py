@@ -19,9 +19,12 @@ from changeover.drill.nemesis import NemesisError, Victim
 from changeover.drill.result import Drill, hold_against
 from changeover.drill.runner import Driller
 from changeover.drill.strikes import Strike
-from changeover.drill.watch import why_not
+from changeover.drill.watch import tags_of, why_not
 from changeover.forecast.as_json import row as row_json
 from changeover.forecast.result import Forecast
+from changeover.model.moment import MILLISECOND
+from changeover.model.server import Client
+from changeover.scenario.fault import Fault, Injection
 from plants import two_server_plant
 
 PLANT = two_server_plant("C", lans=2)
@@ -208,3 +211,11 @@ def test_what_has_no_standby_or_no_client_is_left_out_with_its_reason() -> None:
     assert {why_not(lonely, row) for row in standby.rows} == {"it has no standby unit"}
     local = replace(PLANT, clients=(replace(PLANT.clients[0], computer="SCADA1"),))
     assert {why_not(local, row) for row in SILENT.rows} == {"no client is left to measure at"}
+
+
+def test_a_cut_pair_is_to_a_client_on_one_of_the_two_computers_the_silence_of_the_other() -> None:
+    clients = (Client("View", "SCADA2", 250 * MILLISECOND),)
+    plant = two_server_plant("C", clients=clients)
+    cut = Injection(Fault.PARTNER_CUT, "SCADA1+SCADA2")
+    silent = Injection(Fault.SERVER_SILENT, "SCADA1")
+    assert tags_of(plant, cut, clients[0]) == tags_of(plant, silent, clients[0]) != frozenset()

@@ -147,7 +147,8 @@ class Operator:
             ended = time.time_ns()
             self._write(replace(deed, outcome=outcome, why=why, ended_utc=ended))
             del self._open[deed.action]
-            if acknowledges:
+            # One of which nobody knows how it ended may still be done: then it stays as if it were open.
+            if acknowledges and outcome != "unknown":
                 self._acknowledging.discard(deed.tag)
                 for tag in (deed.tag,) if deed.tag else self._logged:
                     self._acknowledged_utc[tag] = ended

@@ -15,7 +15,7 @@ from changeover.model.server import Client, Function
 from changeover.scenario.fault import Injection
 from changeover.scenario.measure import Measured, measure, measured_devices, struck_unit
 from changeover.scenario.measure_task import measure_task, task_client
-from changeover.scenario.outage import measuring_client
+from changeover.scenario.outage import as_seen, measuring_client
 
 _Line: TypeAlias = dict[str, Any]
 _SET_BACK = ("partner-lost", "woke-late", "listening")
@@ -78,7 +78,8 @@ class RowWatch:
         names = (self.client.name, *(server.name for server in self.plant.io_servers))
         notes = _notes(self.rig, names)
         shown = shown_of(self.rig.traces[self.client.name].lines, self._tags(), fault_at)
-        return measure(self.plant, self.injection, self.client, shown, notes, fault_at, repair_at)
+        seen = as_seen(self.plant, self.injection, self.client)
+        return measure(self.plant, seen, self.client, shown, notes, fault_at, repair_at)
 
     def _tags(self) -> frozenset[str]:
         return tags_of(self.plant, self.injection, self.client)
@@ -112,7 +113,7 @@ def client_of(plant: Plant, row: Forecast) -> Client | None:
 
 def tags_of(plant: Plant, injection: Injection, client: Client) -> frozenset[str]:
     """Tags at which a fault is seen in I/O data."""
-    devices = measured_devices(plant, injection, client)
+    devices = measured_devices(plant, as_seen(plant, injection, client), client)
     return frozenset(tag.name for device in devices for tag in plant.tags_of(device))
 
 
