@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from changeover.cli.drill_view import audit_lines
 from changeover.drill.result import (
     ACTIONS,
     RUNS,
@@ -480,6 +481,13 @@ def test_audits_are_counted_by_kind_and_a_cut_pair_apart() -> None:
     assert "40 0 0 0" in text
     assert "While and after a pair was cut" in text
     assert "4 0 2 0 both ran while they were cut apart: counted, no failure" in text
+
+
+def test_an_audit_that_had_nothing_to_look_at_says_so() -> None:
+    idle = Audit(RUNS, "server-silent SCADA1 1", False, 0, 0, 0, 0, {})
+    campaign = replace(whole(), audits=(idle,))
+    assert "nothing fell due report runs" in Page(sheet_html(campaign)).text
+    assert audit_lines(campaign) == ["report runs: nothing fell due"]
 
 
 def test_an_audit_that_found_something_fails_the_sheet_and_names_it() -> None:

@@ -93,5 +93,7 @@ def audit_lines(campaign: Campaign) -> list[str]:
                 for name in ("expected", "lost", "doubled", "folded")
             )
             told = f"{kind}: {expected} expected, {lost} lost, {doubled} doubled"
+            if not (expected or lost or doubled):
+                told = f"{kind}: nothing fell due"
             lines.append(f"{told}, {folded} folded" if folded else told)
     return lines

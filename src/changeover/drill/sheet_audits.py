@@ -22,6 +22,7 @@ _MEANINGS = {
     "run log on both servers": "records, each on both servers once these are redundant again",
     "values shown as good": "answers of I/O devices; lost are those that were shown as good for too long",
 }
+NOTHING_DUE = "nothing fell due"
 _EXAMPLES_MAX = 3
 _NANOSECONDS = re.compile(r"\b\d{19}\b")
 """UTC since 1970, as the audits write it; good until the year 2286."""
@@ -72,9 +73,11 @@ def _row(kind: str, of_kind: Sequence[Audit]) -> Html:
     failed = sum(1 for audit in of_kind if not audit.passed)
     passed = f"{failed or len(of_kind)} of {len(of_kind)}"
     name = element("td", element("b", kind), element("span", _MEANINGS.get(kind, ""), class_="meaning"))
+    is_idle = not failed and not (expected or doubled)
+    result = element("span", NOTHING_DUE, class_="meaning") if is_idle else badge(not failed, passed)
     return element(
         "tr",
-        element("td", badge(not failed, passed)),
+        element("td", result),
         name,
         _figure(expected),
         _figure(lost, is_bad=bool(lost)),
