@@ -15,16 +15,29 @@ import pytest
 from test_task_scene import ALARM, PAIRS, PERIODIC, REPORT, TREND, Layout, Pairs
 
 from changeover.core import machine as core
-from changeover.core.alarm_records import AlarmEvent, JournalRecord
+from changeover.core.alarm_records import AlarmEvent, AlarmState, JournalRecord
 from changeover.core.task_messages import Query
 from changeover.core.trend_records import Covered, Samples
+from changeover.model.alarm import Condition
 from changeover.model.moment import SECOND
 from changeover.model.server import Function
 from changeover.protocol.frames import FRAME_BYTES_MAX
-from changeover.protocol.queries import JournalQuery, JournalRows, QueryError, TrendQuery, TrendRows
+from changeover.protocol.queries import (
+    JournalQuery,
+    JournalRows,
+    QueryError,
+    Question,
+    StateRows,
+    StatesQuery,
+    TrendQuery,
+    TrendRows,
+    decode_answer,
+)
 from changeover.protocol.queries import encode as encode_question
-from changeover.runtime.alarm_server import AlarmServerHost
+from changeover.runtime.alarm_pages import all_states
+from changeover.runtime.alarm_server import STATES_PER_PAGE, AlarmServerHost, states_page
 from changeover.runtime.plant_data import PAGE_ROWS, PlantData
+from changeover.runtime.task_host import ANSWER_BYTES_MAX
 from changeover.runtime.trace_file import NoTrace
 from changeover.runtime.trend_server import TrendServerHost, rows_of
 from changeover.storage.trend_archive import TrendArchive
@@ -393,3 +406,26 @@ def test_report_servers_answer_what_became_of_runs(tmp_path: Path) -> None:
         assert not isinstance(rows, str)
         assert {row.finished for row in rows.rows} <= {0, 1}
         assert any(row.finished for row in rows.rows)
+
+
+def test_states_come_in_pages_that_fit_into_an_answer() -> None:
+    """However long the comments on them are."""
+    states = [
+        AlarmState(f"A{n}", Condition.HIGH if n % 2 else Condition.NORMAL, n % 2 == 0, comment="é" * 1000)
+        for n in range(2 * STATES_PER_PAGE + 3)
+    ]
+
+    async def ask(question: Question) -> object:
+        assert isinstance(question, StatesQuery)
+        body = states_page(states, question)
+        assert len(body) <= ANSWER_BYTES_MAX
+        return decode_answer(body)
+
+    assert asyncio.run(all_states(ask, listed_only=False)) == tuple(states)
+    assert asyncio.run(all_states(ask, listed_only=True)) == tuple(states[1::2])
+
+
+def test_a_page_of_states_that_begins_nowhere_is_the_first_or_empty() -> None:
+    states = [AlarmState("A1"), AlarmState("A2")]
+    assert decode_answer(states_page(states, StatesQuery(first=-5))) == StateRows(tuple(states))
+    assert decode_answer(states_page(states, StatesQuery(first=FAR))) == StateRows(())

@@ -19,7 +19,7 @@ from changeover.cli.attach import client_option, load_asking_client, wait_option
 from changeover.cli.common import fail, json_option, project_argument
 from changeover.cli.trend_times import Span
 from changeover.cli.write import STATUS
-from changeover.core.alarm_records import AlarmAction, AlarmEvent
+from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState
 from changeover.model.moment import Duration
 from changeover.model.plant import Plant
 from changeover.model.server import Client, Function
@@ -240,23 +240,24 @@ def _run(
 def _carry_out(plant: Plant, client: Client, act: Act, wait_seconds: float | None) -> _Ended:
     from changeover.cli.alarms_rows import AlarmBook
     from changeover.cli.attached import NOTHING_SENT, Asking, EndedError, converse
-    from changeover.protocol.queries import QueryError, StateRows, StatesQuery
+    from changeover.protocol.queries import QueryError
+    from changeover.runtime.alarm_pages import all_states
 
     async def talk(asking: Asking) -> _Ended:
         tags = act.tags
+        states: tuple[AlarmState, ...] = ()
         if act.listed:
             try:
-                answer = await asking.ask(StatesQuery(listed_only=True))
+                states = await all_states(asking.ask, listed_only=True)
             except (QueryError, EndedError) as error:
                 return _Ended(CommandEnd("refused", f"{error}, {NOTHING_SENT}"), (), "", None)
-            assert isinstance(answer, StateRows)
-            tags = tuple(row.state.tag for row in AlarmBook(plant).rows(answer.states, act.filter))
+            tags = tuple(row.state.tag for row in AlarmBook(plant).rows(states, act.filter))
             if not tags:
                 return _Ended(CommandEnd("done", "it is nothing"), (), "", asking.answerer.server)
         sent: list[str] = []
 
         def make() -> AlarmAction:
-            action = act.action(client, tags, time.time_ns())
+            action = act.action(client, tags, time.time_ns()).showing({s.tag: s for s in states})
             sent.append(action.action)
             return action
 

@@ -15,7 +15,7 @@ from changeover.cli.trend_times import shown_zone, zone_name
 from changeover.core.alarm_records import AlarmState
 from changeover.model.plant import Plant
 from changeover.model.server import Client, Function
-from changeover.protocol.queries import StateRows, StatesQuery
+from changeover.runtime.alarm_pages import all_states
 
 _SHOWN_MAX = 500
 """So many are shown where no limit is given: nobody reads more, and drawing them takes time."""
@@ -45,9 +45,8 @@ def print_list(listing: Listing, wait_seconds: float | None, as_json: bool) -> N
     """Ask for it and print it."""
 
     async def talk(asking: Asking) -> tuple[tuple[AlarmState, ...], Answerer]:
-        answer = await asking.ask(StatesQuery(listed_only=not listing.everything))
-        assert isinstance(answer, StateRows)
-        return answer.states, asking.answerer
+        states = await all_states(asking.ask, listed_only=not listing.everything)
+        return states, asking.answerer
 
     plant = listing.plant
     states, answerer = converse(plant, listing.client, Function.ALARM, wait_seconds, talk)

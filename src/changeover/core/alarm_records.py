@@ -69,6 +69,12 @@ class AlarmState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.condition is not Condition.NORMAL
 
     @property
+    def is_listed(self) -> bool:
+        """Whether it belongs on the list of alarms: active or unacknowledged, not disabled, not shelved."""
+        is_open = self.is_active or not self.acknowledged
+        return is_open and not self.disabled and not self.shelved_until_utc
+
+    @property
     def words(self) -> str:
         """The state in the words of ISA-18.2."""
         if self.disabled:
@@ -159,13 +165,13 @@ class AlarmAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     shown: tuple[Shown, ...] = ()
 
     def showing(self, states: Mapping[str, AlarmState]) -> AlarmAction:
-        """The same, with what the operator was shown; as it is where that is not known of every tag.
+        """The same, with what the operator was shown; as it is where that is known, or is not of every tag.
 
         Args:
             states: By tag, as the operator sees them.
         """
         shown = [states[tag] for tag in self.tags if tag in states]
-        if self.event is not AlarmEvent.ACKNOWLEDGED or len(shown) < len(self.tags):
+        if self.event is not AlarmEvent.ACKNOWLEDGED or self.shown or len(shown) < len(self.tags):
             return self
         meant = tuple(Shown(state.condition, state.active_utc) for state in shown)
         return msgspec.structs.replace(self, shown=meant)

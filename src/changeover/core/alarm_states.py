@@ -99,7 +99,7 @@ class AlarmStates:
 
     def listed(self) -> Iterator[AlarmState]:
         """What belongs on the list of active alarms: active or unacknowledged, not disabled, not shelved."""
-        return (state for state in self if _is_listed(state))
+        return (state for state in self if state.is_listed)
 
     # --- at the start ---
 
@@ -334,21 +334,17 @@ class AlarmStates:
             self._shelved.pop(key, None)
 
 
-def _is_listed(state: AlarmState) -> bool:
-    return (state.is_active or not state.acknowledged) and not state.disabled and not state.shelved_until_utc
-
-
 def _applies(state: AlarmState, event: AlarmEvent) -> bool:
     """Whether an action that names no tag means this alarm."""
     match event:
         case AlarmEvent.ACKNOWLEDGED:
-            return not state.acknowledged and _is_listed(state)
+            return not state.acknowledged and state.is_listed
         case AlarmEvent.ENABLED:
             return state.disabled
         case AlarmEvent.UNSHELVED:
             return state.shelved_until_utc > 0
         case AlarmEvent.COMMENT:
-            return _is_listed(state)
+            return state.is_listed
         case _:
             return not state.disabled
 

@@ -15,9 +15,15 @@ from changeover.model.alarm import Condition
 
 
 class StatesQuery(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """The states of all alarms, or of those that are listed: active or unacknowledged."""
+    """The states of all alarms, or of those that are listed: active or unacknowledged.
+
+    Attributes:
+        listed_only: Only those.
+        first: Position in alarms.csv of the first alarm of this page, from 0.
+    """
 
     listed_only: bool = False
+    first: int = 0
 
 
 class JournalQuery(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -79,9 +85,15 @@ Question: TypeAlias = StatesQuery | JournalQuery | SummaryQuery | TrendQuery | R
 
 
 class StateRows(msgspec.Struct, frozen=True, array_like=True, tag=11):
-    """States of alarms, in the order of alarms.csv."""
+    """States of alarms, in the order of alarms.csv.
+
+    Attributes:
+        states: Of one page.
+        following: Position of the first alarm of the next page, 0 where there is none.
+    """
 
     states: tuple[AlarmState, ...]
+    following: int = 0
 
 
 class JournalRows(msgspec.Struct, frozen=True, array_like=True, tag=12):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from changeover.core import machine as core
 from changeover.core.alarm_merge import merge
+from changeover.core.alarm_records import AlarmState
 from changeover.core.alarm_server import ACTIONS_KNOWN_MAX, AlarmServer, KeptAlarms
 from changeover.core.task_messages import Batch, FetchRecords, Query
 from changeover.model.alarm import Alarm, Condition
@@ -30,6 +31,7 @@ from changeover.protocol.queries import (
 )
 from changeover.runtime.archive_thread import LOOK, ArchiveThread
 from changeover.runtime.task_host import (
+    ANSWER_BYTES_MAX,
     NO_ANSWER,
     ArchiveError,
     TaskServerHost,
@@ -44,6 +46,7 @@ from changeover.storage.alarm_store import AlarmStore
 from changeover.storage.sqlite_file import StoreError
 
 ARCHIVE = "alarms.sqlite"
+STATES_PER_PAGE = 5000
 FOLD_SCANS = 2
 """Two servers may log one transition so many scans apart; told once then (merge)."""
 
@@ -149,9 +152,7 @@ class AlarmServerHost(TaskServerHost):
     def _look_for(self, token: int, question: Question) -> None:
         if isinstance(question, StatesQuery):
             # Of this very instant, and only the loop may look at the machine.
-            states = self._machine_of_alarms.states
-            rows = StateRows(tuple(states.listed() if question.listed_only else states))
-            work = partial(encode, rows)
+            work = partial(states_page, tuple(self._machine_of_alarms.states), question)
         else:
             work = partial(self._answer, question)
         self.do(self._thread, LOOK, work, partial(self.found, token), partial(self.not_found, token))
@@ -214,6 +215,25 @@ class AlarmServerHost(TaskServerHost):
                     condition=record.condition.value,
                     action=record.action,
                 )
+
+
+def states_page(states: Sequence[AlarmState], question: StatesQuery) -> bytes:
+    """The answer to a question for states: as many as fit into an answer.
+
+    Args:
+        states: Of all alarms.
+        question: Which of them.
+    """
+    size = STATES_PER_PAGE
+    first = max(0, question.first)
+    while True:
+        page = states[first : first + size]
+        wanted = tuple(state for state in page if state.is_listed or not question.listed_only)
+        following = first + size if first + size < len(states) else 0
+        body = encode(StateRows(wanted, following))
+        if len(body) <= ANSWER_BYTES_MAX or size == 1:
+            return body
+        size //= 2
 
 
 def _variables(alarm: Alarm) -> tuple[str, ...]:

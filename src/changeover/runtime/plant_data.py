@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -17,11 +18,10 @@ from changeover.protocol.queries import (
     JournalRows,
     QueryError,
     Question,
-    StateRows,
-    StatesQuery,
     TrendQuery,
     TrendRows,
 )
+from changeover.runtime.alarm_pages import all_states
 from changeover.runtime.client import ClientHost
 from changeover.runtime.report_data import (
     GOOD,
@@ -101,11 +101,10 @@ class PlantData:
         self, active: bool | None, acknowledged: bool | None, category: int | None, area: int | None
     ) -> Sequence[AlarmRow]:
         """The alarms that fit every filter that is not None, the most urgent and newest first."""
-        rows = await self._ask(Function.ALARM, StatesQuery())
-        assert isinstance(rows, StateRows)
+        states = await all_states(partial(self._ask, Function.ALARM), listed_only=False)
         found = [
             self._alarm_row(state)
-            for state in rows.states
+            for state in states
             if active in (None, state.is_active) and acknowledged in (None, state.acknowledged)
         ]
         chosen = [row for row in found if category in (None, row.category) and area in (None, row.area)]
