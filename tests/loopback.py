@@ -56,10 +56,18 @@ class Project:
         return tuple(dict.fromkeys(u.address for d in self.plant.io_devices for u in d.units))
 
 
+_given: set[int] = set()
+
+
 def free_port(host: str) -> int:
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
+    """A port that nobody listens on, and each time another one."""
+    while True:
+        with socket.socket() as sock:
+            sock.bind((host, 0))
+            port = int(sock.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def make_project(
