@@ -53,8 +53,8 @@ unit: setup ## pytest
 long: setup ## tests that are left out of `make test`: damaged archives, strangers, resumption, reports end to end
 	$(BIN)/pytest -m long $(ARGS)
 
-sweep: setup ## the long seeded sweep of the simulation: 5000 random fault histories (a few minutes)
-	CHANGEOVER_SWEEP=5000 $(BIN)/pytest -q tests/simulation
+sweep: setup ## the long seeded sweeps of the simulation: 10000 random fault histories each (an hour and a half)
+	CHANGEOVER_SWEEP=10000 $(BIN)/pytest -q tests/simulation
 
 drills: setup ## the long drills: every fault for every function in families A, B and C, 10 times each (40 minutes)
 	$(BIN)/python scripts/run_drills.py $(ARGS)
