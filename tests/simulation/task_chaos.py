@@ -300,22 +300,19 @@ class TaskChaos:
 
     def _heard(self, server: str, start_utc: int, end_utc: int) -> bool:
         """Whether the partner can have told a server, between two instants, what it had done by then."""
-        sees = False
+        found_utc: int | None = None
         for line in self.trace:
             utc = line.at + EPOCH_UTC
-            if line.source != server or line.kind not in (TraceKind.PARTNER_FOUND, TraceKind.PARTNER_LOST):
-                continue
-            if utc > end_utc:
-                break
-            if utc > start_utc and line.kind is TraceKind.PARTNER_FOUND:
-                return True
-            # A link that is lost may have been dead for [LAN]SendTimeout; records have the time of a tick.
-            timing = self.plant.timing
-            dead_utc = utc - timing.send_timeout - timing.report_watch - MARGIN
-            if dead_utc > start_utc and line.kind is TraceKind.PARTNER_LOST and sees:
-                return True
-            sees = line.kind is TraceKind.PARTNER_FOUND
-        return sees
+            if line.source == server and line.kind is TraceKind.PARTNER_FOUND and found_utc is None:
+                found_utc = utc
+            elif line.source == server and line.kind is TraceKind.PARTNER_LOST and found_utc is not None:
+                # A link that is lost may have been dead for [LAN]SendTimeout; records have the time of a tick.
+                timing = self.plant.timing
+                dead_utc = utc - timing.send_timeout - timing.report_watch - MARGIN
+                if found_utc <= end_utc and dead_utc > start_utc:
+                    return True
+                found_utc = None
+        return found_utc is not None and found_utc <= end_utc
 
     def _settled(self, disk: TrendDisk) -> list[tuple[int, str]]:
         """Samples that are not of the last seconds."""
