@@ -306,7 +306,7 @@ class TaskChaos:
             if line.source == server and line.kind is TraceKind.PARTNER_FOUND and found_utc is None:
                 found_utc = utc
             elif line.source == server and line.kind is TraceKind.PARTNER_LOST and found_utc is not None:
-                # A link that is lost may have been dead for [LAN]SendTimeout; records have the time of a tick.
+                # It may have been dead for [LAN]SendTimeout; records have the time of a tick.
                 timing = self.plant.timing
                 dead_utc = utc - timing.send_timeout - timing.report_watch - MARGIN
                 if found_utc <= end_utc and dead_utc > start_utc:
