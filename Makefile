@@ -70,6 +70,6 @@ lock: ## renew requirements/*.txt (needs uv; UV=/path/to/uv; ARGS=--upgrade for 
 	$(LOCK) $(ARGS) pyproject.toml requirements/run.in -o requirements/run.txt
 	$(LOCK) $(ARGS) --group dev --constraint requirements/run.txt -o requirements/dev.txt
 
-clean: ## remove .venv, builds and caches; leaves demo/ and out/, which hold measurements
+clean: ## remove .venv, builds and caches; leaves demo-*, drill-* and out/, which hold measurements
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -100,9 +100,9 @@ find_pip() { # sets `pip`, the command that installs into .venv
 make_venv
 rm -f "$STAMP"
 find_pip
-say "installing what requirements/*.txt lock (about 100 MB on the first run)"
-"${pip[@]}" install --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt
+say "installing what requirements/*.txt lock (about 100 MB and half a minute on the first run)"
+"${pip[@]}" install --quiet --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt
 say "installing changeover from this tree"
-"${pip[@]}" install --no-deps --no-build-isolation --editable .
+"${pip[@]}" install --quiet --no-deps --no-build-isolation --editable .
 printf '%s\n' "$PWD" >"$STAMP"
 say "ready: $VENV/bin/changeover (Python $(version_of "$VENV/bin/python"))"

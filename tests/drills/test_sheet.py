@@ -452,7 +452,7 @@ def test_functions_are_told_apart() -> None:
     overview = text[text.index('class="overview"') : text.index('class="audits"')]
     assert re.findall(r'class="group">([a-z-]+)<', overview) == titles
     cells = len({(d.function, d.fault, d.target) for d in whole().drills})
-    assert f"in {cells} cells: each a fault for one of 4 functions" in page.text
+    assert f"of {cells} combinations of a fault and one of 4 functions" in page.text
     assert overview.count("href=") == cells
 
 

@@ -97,3 +97,14 @@ def test_a_stacks_own_time_outs_cannot_be_turned() -> None:
     plant = two_server_plant("C", network_protocol=NetworkProtocol.LINUX)
     found = missed(plant, 5.0, "io-data", "server-silent")
     assert (found.parameter, found.value, found.enough) == ("tcp_retries2", None, False)
+
+
+def test_what_is_at_its_least_already_is_not_what_to_change() -> None:
+    """W is whole seconds: at one second it cannot be halved, S is next."""
+    plant = two_server_plant("C", timing=timing_for("C", send_timeout=300, watch=1000))
+    row = forecast_one(plant, Function.ALARM, Fault.SERVER_SILENT, "Alarm1")
+    assert holder(row)[0] == "[LAN]WatchTime"
+    change = first_change(plant, row)
+    assert change is not None
+    assert (change.parameter, change.value, change.lower) == ("[LAN]SendTimeout", 300, 150)
+    assert change.share_s == pytest.approx(0.6)

@@ -27,6 +27,7 @@ ACTS = {
 }
 LIST = "list"
 LIMIT = 100
+SHOWN_MAX = 500
 LIMIT_MAX = 10_000
 """An answer is one message, and a message has a bound."""
 
@@ -71,7 +72,8 @@ class ListOrAct(click.Command):
     "--limit",
     type=click.IntRange(1, LIMIT_MAX),
     metavar="N",
-    help=f"The most urgent so many; of summary and journal the newest.  [default of these: {LIMIT}]",
+    help=f"The most urgent so many; of summary and journal the newest.  [default: {SHOWN_MAX} on a terminal; "
+    f"of summary and journal {LIMIT}]",
 )
 @click.option("--watch", is_flag=True, help="Go on showing them until Ctrl-C.")
 @local_option

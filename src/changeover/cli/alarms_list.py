@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from changeover.cli.alarms import SHOWN_MAX
 from changeover.cli.alarms_filters import AlarmFilter
 from changeover.cli.alarms_rows import AlarmBook
 from changeover.cli.alarms_view import counts, make_console, states_table
@@ -17,7 +18,6 @@ from changeover.model.plant import Plant
 from changeover.model.server import Client, Function
 from changeover.runtime.alarm_pages import all_states
 
-_SHOWN_MAX = 500
 """So many are shown where no limit is given: nobody reads more, and drawing them takes time."""
 
 
@@ -58,7 +58,7 @@ def print_list(listing: Listing, wait_seconds: float | None, as_json: bool) -> N
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     console = make_console()
-    shown = rows[: listing.limit or _SHOWN_MAX]
+    shown = rows[: listing.limit or SHOWN_MAX]
     if rows:
         console.print(states_table(shown, book, shown_zone(plant, listing.local), console.width))
     if len(shown) < len(rows):

@@ -35,7 +35,7 @@ _MARKS = {
     "shelved": "s",
     "disabled": "d",
 }
-_GIVING_WAY = ("what", "comment")
+_GIVING_WAY = ("what", "comment", "who", "condition", "value")
 """Columns that are cut first where there is no room."""
 _EVENT_STYLES = {
     AlarmEvent.ACTIVE: "bold",
@@ -109,20 +109,24 @@ def summary_table(rows: Iterable[OccurrenceRow], book: AlarmBook, zone: tzinfo, 
 
 def journal_table(records: Iterable[JournalRecord], book: AlarmBook, zone: tzinfo, width: int) -> Table:
     """Journal records, one row each; else as `states_table`."""
-    table = _table("time", "tag", "event", "condition", "value", "who", "where", "comment")
+    table = _table("time", "tag", "event", "condition", "value", "who")
+    if width >= MEDIUM:
+        _add_columns(table, "where", "comment")
     for record in records:
         tag = book.value_tag(book.find(record.tag)) if record.event.is_transition else None
         until = f"until {shown(record.until_utc, zone)}" if record.until_utc else ""
-        table.add_row(
+        cells: list[RenderableType] = [
             _time(record.utc, zone, width, 3),
             record.tag,
             Text(record.event.name.lower(), _EVENT_STYLES.get(record.event, "yellow")),
-            record.condition.value,
-            _value(tag, record.value, record.utc),
-            clean(record.who),
-            clean(record.where),
-            _line(" ".join(filter(None, (clean(record.comment), until)))),
-        )
+            _line(record.condition.value),
+            _line(_value(tag, record.value, record.utc)),
+            _line(clean(record.who)),
+        ]
+        if width >= MEDIUM:
+            told = " ".join(filter(None, (clean(record.comment), until)))
+            cells += [clean(record.where), _line(told)]
+        table.add_row(*cells)
     return table
 
 

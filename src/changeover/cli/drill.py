@@ -33,7 +33,8 @@ BACKUP_SECONDS = 60.0
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the sheet, the records and the raw traces; it must not exist yet.",
+    help="Folder for the sheet, the records and the raw traces; it must not exist yet.  "
+    "[default: drill-, date and time]",
 )
 @click.option("--loopback", is_flag=True, help="Do without namespaces, even where they may be made.")
 @click.option("--seed", type=int, default=None, help="Draw the instants of the faults from this seed.")
@@ -134,6 +135,8 @@ def _drill(
     _conclude(run, sheet, records, as_json)
     if interrupted:
         raise SystemExit(INTERRUPTED)
+    if not run.campaign.drills:
+        fail("nothing was drilled, so nothing is proven: see what was left out", status=2)
     raise SystemExit(0 if run.campaign.passed else 1)
 
 

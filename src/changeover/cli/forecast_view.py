@@ -135,22 +135,23 @@ def _main_reason(row: Forecast) -> str:
 
 
 def _advice(plant: Plant, row: Forecast) -> str:
-    parameter, share = holder(row)
     assert row.changeover is not None, "the worst row is a changeover"
     longest = seconds(row.changeover.maximum)
-    start = (
-        f"▶ worst: {row.function.value}, {row.fault.value} {row.target}, up to {longest}."
-        f" Change {parameter} first: it makes {seconds(share)} of it."
-    )
+    start = f"▶ worst: {row.function.value}, {row.fault.value} {row.target}, up to {longest}."
     change = first_change(plant, row)
     if change is None:
-        return f"{start} {_by_hand(parameter)}"
-    return f"{start} {_proposal(change)}"
+        parameter, share = holder(row)
+        return f"{start} {parameter} makes {seconds(share)} of it. {_by_hand(parameter)}"
+    return (
+        f"{start} Change {change.parameter} first: it makes {seconds(change.share_s)} of it."
+        f" {_proposal(change)}"
+    )
 
 
 def _proposal(change: Change) -> str:
+    how = "Halved" if change.lower == change.value // 2 else "Lowered"
     return (
-        f"Halved from {_valued(change.parameter, change.value)} to {_valued(change.parameter, change.lower)},"
+        f"{how} from {_valued(change.parameter, change.value)} to {_valued(change.parameter, change.lower)},"
         f" the longest becomes {seconds(change.longest_s)}."
     )
 

@@ -124,7 +124,8 @@ def _cells(found: Sequence[Group]) -> str:
     functions = {group.first.function for group in found}
     if len(functions) < 2:
         return f"of {words.count(len(found), 'fault')}"
-    return f"in {len(found)} cells: each a fault for one of {len(functions)} functions"
+    told = words.count(len(found), "combination")
+    return f"of {told} of a fault and one of {len(functions)} functions"
 
 
 def _panels(function: str, listed: Sequence[Group], values: dict[str, str]) -> Html:

@@ -11,7 +11,9 @@ from changeover.drill.backup import BackupPoint, BackupResult
 from changeover.drill.sheet import page_of, parameters_section, section, when
 from changeover.drill.sheet_markup import Html, element, together
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1080, 420, 92, 24, 44, 62
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1080, 440, 92, 24, 64, 62
+_NEAR, _LINE = 48.0, 15
+"""Labels that are so near to each other stand one above the other, in lines of this height."""
 """Of the curve, in units of its drawing."""
 _ROOM = 1.35
 """How far the axis goes beyond the smallest and the largest SendTimeout, as a factor."""
@@ -55,7 +57,7 @@ def curve(result: BackupResult) -> Html:
     return element(
         "svg",
         _rows(step, top, down),
-        *(_share(across(seconds), told, seconds) for seconds, told in shares if across(seconds) >= _LEFT),
+        *_shares([(across(seconds), told, seconds) for seconds, told in shares if across(seconds) >= _LEFT]),
         _line([(x, down(point.losses_per_hour)) for x, point in places], "curve all"),
         _line([(x, down(point.timeouts_per_hour)) for x, point in places], "curve"),
         *(_point(x, down(point.timeouts_per_hour), point) for x, point in places),
@@ -97,11 +99,22 @@ def _rows(step: float, top: float, down: _Scale) -> Html:
     return together(*parts)
 
 
-def _share(x: float, told: str, seconds: float) -> Html:
+def _shares(places: Sequence[tuple[float, str, float]]) -> list[Html]:
+    """Lines with their labels, one above the other where they are near to each other."""
+    found: list[Html] = []
+    level, last = 0, -_NEAR
+    for x, told, seconds in sorted(places):
+        level = level + 1 if x - last < _NEAR else 0
+        last = x
+        found.append(_share(x, told, seconds, _TOP - 8 - _LINE * level))
+    return found
+
+
+def _share(x: float, told: str, seconds: float, y: float) -> Html:
     bottom = _HEIGHT - _BOTTOM
     title = element("title", f"{told} of the small messages are answered within {words.seconds(seconds)}")
     line = element("line", title, x1=f"{x:.1f}", x2=f"{x:.1f}", y1=_TOP, y2=bottom, class_="p95")
-    return together(line, element("text", told, x=f"{x:.1f}", y=_TOP - 8, class_="tick"))
+    return together(line, element("text", told, x=f"{x:.1f}", y=y, class_="tick"))
 
 
 def _point(x: float, y: float, point: BackupPoint) -> Html:

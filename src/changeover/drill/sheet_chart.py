@@ -19,6 +19,8 @@ from changeover.drill.sheet_words import exact
 _TOP_PX, _AXIS_PX = 9, 20
 _LANE_PX_MIN, _LANE_PX_MAX, _PX_PER_SAMPLE = 24, 84, 5.0
 _LABEL_PX = 11
+_EDGE = 2.0
+"""Labels of ticks that are so near to an end of the axis, in percent, are written inwards."""
 _BAR_PX = 20
 _ROOM_FOR_LABEL = 15.0
 """In percent of the width."""
@@ -146,7 +148,7 @@ def bar(series: Series, axis: Axis) -> Html:
 def scale_of(axis: Axis) -> Html:
     """The ticks of an axis, above the lines of a table."""
     parts = [
-        element("text", label, x=_percent(axis.percent(at)), y=11, class_="tick")
+        element("text", label, x=_percent(axis.percent(at)), y=11, class_=_tick(axis.percent(at)))
         for at, label in axis.ticks()
     ]
     return element("svg", *parts, class_="strip", width="100%", height=14, aria_hidden="true")
@@ -209,9 +211,16 @@ def _grid(axis: Axis, bottom: float, with_labels: bool) -> Html:
         at = axis.percent(seconds)
         parts.append(_line(at, at, 4, bottom, "grid"))
         if with_labels:
-            parts.append(element("text", label, x=_percent(at), y=_short(bottom + 14), class_="tick"))
+            parts.append(element("text", label, x=_percent(at), y=_short(bottom + 14), class_=_tick(at)))
     parts.append(_line(0, 100, bottom, bottom, "axis"))
     return together(*parts)
+
+
+def _tick(at: float) -> str:
+    """The class of a tick's label: at the ends of an axis it must not reach beyond them."""
+    if at < _EDGE:
+        return "tick begin"
+    return "tick end" if at > 100 - _EDGE else "tick"
 
 
 def _interval(interval: dict[str, float], axis: Axis, bottom: float) -> Html:

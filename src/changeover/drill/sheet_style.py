@@ -140,6 +140,8 @@ svg { display: block; overflow: visible; }
 .grid { stroke: var(--grid); }
 .axis { stroke: var(--rule); }
 .tick { fill: var(--pale); font-size: 11.5px; text-anchor: middle; }
+.tick.begin { text-anchor: start; }
+.tick.end { text-anchor: end; }
 .margin { fill: var(--margin); }
 .interval { fill: var(--interval); }
 .edge { stroke: var(--edge); stroke-width: 1.5; }

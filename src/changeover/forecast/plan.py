@@ -60,12 +60,17 @@ def holder(forecast: Forecast) -> tuple[str, float]:
     """The parameter that contributes most to a row's longest changeover, and that share in seconds.
 
     Raises:
-        ValueError: The row is no changeover.
+        IndexError: The row is no changeover.
     """
+    return holders(forecast)[0]
+
+
+def holders(forecast: Forecast) -> list[tuple[str, float]]:
+    """What contributes to a row's longest changeover, and its share in seconds, the largest first."""
     shares: dict[str, float] = {}
     for stage in forecast.stages:
         shares[stage.parameter] = shares.get(stage.parameter, 0.0) + stage.distribution.maximum
-    return max(shares.items(), key=lambda item: item[1])
+    return sorted(shares.items(), key=lambda item: -item[1])
 
 
 def worst(forecasts: Iterable[Forecast]) -> Forecast | None:
@@ -93,25 +98,33 @@ class Change:
 
     Attributes:
         parameter: What to change.
+        share_s: How much of the longest changeover it makes, in seconds.
         value: What it is now, in the ini file's own unit.
-        lower: The value proposed: half of it.
+        lower: The value proposed: half of it, or its least.
         longest_s: The longest changeover with that, in seconds.
     """
 
     parameter: str
+    share_s: float
     value: int
     lower: int
     longest_s: float
 
 
 def first_change(plant: Plant, row: Forecast) -> Change | None:
-    """What to change first for a row: its holder, halved; None for what the ini file does not hold."""
-    parameter, _ = holder(row)
-    knob = _knob(plant, row, parameter)
-    if knob is None:
-        return None
-    lower = max(_least(parameter), knob.now // 2)
-    return Change(parameter, knob.now, lower, _longest(_again(knob.set_to(lower), row)))
+    """What to change first for a row: of what contributes most the first that can be halved.
+
+    Returns:
+        None where what contributes most is no single value of the ini file, or nothing can be lowered.
+    """
+    for parameter, share in holders(row):
+        knob = _knob(plant, row, parameter)
+        if knob is None:
+            return None
+        lower = max(_least(parameter), knob.now // 2)
+        if lower < knob.now:
+            return Change(parameter, share, knob.now, lower, _longest(_again(knob.set_to(lower), row)))
+    return None
 
 
 def _miss(plant: Plant, row: Forecast, target_s: float) -> Miss:
