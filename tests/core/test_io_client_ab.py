@@ -9,6 +9,7 @@ import pytest
 
 from changeover.core.machine import Closed, Connected, Start
 from changeover.core.messages import Answer
+from changeover.model.moment import milliseconds
 from changeover.model.policy import Family
 from core.client_scene import (
     OFFLINE,
@@ -163,9 +164,19 @@ def test_a_late_answer_ends_the_failure_without_a_heartbeat(family: Family) -> N
     asked_in_vain(play, 500, 2, server_lives=True)
     probed(play, 1500, 1, 2)
     play.wait(1700, *FAILED1)
-    answered(play, 1800, 1, Answer(2, U1), BY_U1)
+    answered(play, 1800, 1, Answer(2, U1, waited=milliseconds(1299)), BY_U1)
     play.wait(2500, f"1: Read 3 {U1}", "2: Probe")
     play(2501, play.says(2, heartbeat(2)))
+
+
+def test_an_answer_that_waited_in_the_network_is_not_shown_but_asked_again(family: Family) -> None:
+    """It was answered at once, and is as old as the request."""
+    _, play = steady(family, request_timeout=1200)
+    asked_in_vain(play, 500, 2, server_lives=True)
+    probed(play, 1500, 1, 2)
+    play.wait(1700, *FAILED1)
+    play(1800, play.says(1, Answer(2, U1, waited=milliseconds(1))), f"1: Read 3 {U1} PLC1")
+    answered(play, 1802, 1, Answer(3, U1, waited=milliseconds(1)), BY_U1)
 
 
 def test_a_unit_announced_at_once_is_not_believed_below_5(family: Family) -> None:

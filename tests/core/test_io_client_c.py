@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from changeover.core.machine import Closed, Connected, ConnectFailed, Start
 from changeover.core.messages import Answer, Welcome
+from changeover.model.moment import milliseconds
 from changeover.model.policy import Family
 from core.client_scene import (
     OFFLINE,
@@ -216,8 +217,18 @@ def test_i2_in_c_a_late_answer_ends_com_without_a_changeover() -> None:
     play(501, play.says(2, None))
     play(502, play.says(1, None))
     play.wait(1200, "note com PLC1", "#COM PLC1")
-    answered(play, 1300, 1, Answer(2, U1), BY_U1)
+    answered(play, 1300, 1, Answer(2, U1, waited=milliseconds(799)), BY_U1)
     play.wait(1500, f"1: Read 3 {U1}", "2: Probe")
+
+
+def test_an_answer_that_waited_in_the_network_is_not_shown_but_asked_again() -> None:
+    """The LAN was silent for a while, and then delivered what was as old as that."""
+    _, play = steady(C, request_timeout=700)
+    play.wait(500, f"1: Read 2 {U1}", "2: Probe")
+    play(501, play.says(2, None))
+    play.wait(1200, "note com PLC1", "#COM PLC1")
+    play(1300, play.says(1, Answer(2, U1, waited=milliseconds(1))), f"1: Read 3 {U1} PLC1")
+    answered(play, 1302, 1, Answer(3, U1, waited=milliseconds(1)), BY_U1)
 
 
 def test_i5_heartbeats_decide_nothing_in_c() -> None:

@@ -244,13 +244,21 @@ class IoClient:
         if group.pending is not None and group.pending.request == answer.request:
             if answer.failure:
                 yield from self._on_refusal(group, answer, now)
-                return
-            yield from self._become_served(group, group.pending, answer, now)
+            elif self._is_stale(group.pending, answer, now):
+                # It waited in the network while the way was silent: what it tells is as old as that.
+                group.needs_full = True
+                yield self._ask(group, now)
+            else:
+                yield from self._become_served(group, group.pending, answer, now)
         elif group.returning is not None and group.returning.request == answer.request:
             returning, group.returning = group.returning, None
-            if not answer.failure:
+            if not answer.failure and not self._is_stale(returning, answer, now):
                 yield from self._become_served(group, returning, answer, now)
                 yield from self._choose(group, now)
+
+    def _is_stale(self, pending: Pending, answer: Answer, now: Instant) -> bool:
+        """Whether an answer was under way for longer than a value may be old and shown as good."""
+        return now - pending.asked_at - answer.waited > self._timing.request_timeout
 
     def _on_refusal(self, group: IoGroup, answer: Answer, now: Instant) -> Iterable[Effect]:
         assert group.pending is not None

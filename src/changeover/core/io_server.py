@@ -98,6 +98,7 @@ class _Read(NamedTuple):
     request: int
     unit: str
     full: bool
+    since: Instant
 
 
 class _Write(NamedTuple):
@@ -275,7 +276,7 @@ class IoServer:
             return (self._fail(peer, request.request, request.unit, UNIT_IS_OFFLINE, now),)
         if len(peer.waiting) >= PENDING_MAX:
             return (self._fail(peer, request.request, request.unit, TOO_MANY_PENDING, now),)
-        waiter = _Read(peer.session.id, request.request, request.unit, request.tags is not None)
+        waiter = _Read(peer.session.id, request.request, request.unit, request.tags is not None, now)
         peer.waiting[waiter] = request.unit
         steps = channel.request(known[1], waiter, now, now + 2 * request.period)
         return self._carry_out(request.unit, steps, now)
@@ -326,7 +327,8 @@ class IoServer:
         if isinstance(waiter, _Write):
             outcome = WriteOutcome.REFUSED if step.refused else WriteOutcome.DONE
             return (self._peers.tell(peer, WriteResult(waiter.command, outcome, step.refused), now),)
-        frame = self._peers.frame(peer, Answer(waiter.request, waiter.unit), now)
+        waited = now - waiter.since
+        frame = self._peers.frame(peer, Answer(waiter.request, waiter.unit, waited=waited), now)
         return (SendAnswer(waiter.session, frame, peer.lists[waiter.unit][0], waiter.full),)
 
     def _on_online(self, unit: str, now: Instant) -> Effects:

@@ -95,12 +95,22 @@ class ReadRequest(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
-    """The answer to a ReadRequest; `failure` is empty when the device answered."""
+    """The answer to a ReadRequest.
+
+    Attributes:
+        request: Its number.
+        unit: Who was asked.
+        failure: Why there is no data; empty when the device answered.
+        data: What changed.
+        waited: How long the request waited for the device, nanoseconds: what is left of the time until it was
+            answered, it was under way.
+    """
 
     request: int
     unit: str
     failure: str = ""
     data: Columns | None = None
+    waited: Duration = 0
 
 
 class UnitState(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):

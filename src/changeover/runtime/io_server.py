@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
+
 from changeover.core import machine as core
 from changeover.core.io_server import IoServer
 from changeover.core.machine import Block as CoreBlock
@@ -122,7 +124,7 @@ class IoServerHost(Host):
         assert isinstance(answer, Answer)
         payloads = self._devices.payloads[answer.unit]
         data = self._publisher.columns(effect.session, answer.unit, effect.tags, effect.full, payloads)
-        filled = Answer(answer.request, answer.unit, answer.failure, data)
+        filled = msgspec.structs.replace(answer, data=data)
         self._listener.send(effect.session, core.Frame(effect.frame.seq, effect.frame.ack, filled))
 
     def _close_connection(self, effect: core.CloseConnection) -> None:

@@ -221,7 +221,7 @@ class Host:
         answer = effect.frame.message
         assert isinstance(answer, Answer)
         data = Columns(b"", b"", b"", self._delivered_utc.get(answer.unit, 0))
-        message = Answer(answer.request, answer.unit, answer.failure, data)
+        message = msgspec.structs.replace(answer, data=data)
         self._network.send(self, effect.session, msgspec.structs.replace(effect.frame, message=message))
 
     def _reset_listener(self) -> None:
