@@ -233,6 +233,7 @@ def _run(
         priority,
         unacknowledged or event is AlarmEvent.ACKNOWLEDGED,
     )
+    tags = tuple(_text("an alarm's tag", tag) for tag in tags)
     act = Act(event, tags, wanted, everything, listed, _text("the comment", text), _operator(user), span)
     _end(act, _carry_out(plant, found, act, wait_seconds), as_json)
 

@@ -17,6 +17,8 @@ from changeover.model.plant import Plant
 from changeover.runtime.report_times import nanoseconds
 
 MOMENT = "now, a span before now such as -1h, or a time such as 2026-03-02T06:00"
+DAY: Duration = 86_400 * SECOND
+SPAN_MAX: Duration = 3660 * DAY
 _FAR = 2**63
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
 
@@ -36,6 +38,8 @@ class Span(click.ParamType[Duration]):
             self.fail(f"{error}, {WRITTEN}", param, ctx)
         if span <= 0:
             self.fail(f"{value!r} is not longer than nothing", param, ctx)
+        if span > SPAN_MAX:
+            self.fail(f"{value!r} is longer than {SPAN_MAX // DAY} days", param, ctx)
         return span
 
 

@@ -27,6 +27,7 @@ from typing import TypeAlias
 import msgspec
 
 from changeover.core.alarm_records import AlarmEvent, JournalRecord
+from changeover.core.origins import server_of
 from changeover.model.moment import Duration
 
 _Pair: TypeAlias = tuple[int, int]
@@ -85,8 +86,8 @@ def _by_origin(records: Iterable[JournalRecord]) -> list[list[JournalRecord]]:
     """The records of each server in their order, servers by name."""
     lists: dict[str, list[JournalRecord]] = defaultdict(list)
     for record in records:
-        lists[record.origin].append(record)
-    return [lists[origin] for origin in sorted(lists)]
+        lists[server_of(record.origin)].append(record)
+    return [lists[server] for server in sorted(lists)]
 
 
 def _merge_action(records: list[JournalRecord]) -> Iterator[JournalRecord]:
@@ -125,7 +126,7 @@ def _without_repeats(groups: list[list[JournalRecord]], disabled: list[int]) -> 
         repeats = before and _kind(before[0]) == _kind(record)
         if repeats and bisect_right(disabled, record.utc) > bisect_right(disabled, before[0].utc):
             repeats = False
-        if repeats and not {r.origin for r in before} & {r.origin for r in group}:
+        if repeats and not {server_of(r.origin) for r in before} & {server_of(r.origin) for r in group}:
             before.extend(group)
         else:
             kept.append(group)

@@ -55,6 +55,9 @@ RECORDS_PER_BATCH = 1000
 STATES_PER_BATCH = 2000
 CLOCKS_DIFFER_MAX: Duration = 60 * SECOND
 """By so much the partner's clock may be ahead: what an operator was shown of it is believed."""
+ACTION_AGE_MAX: Duration = 3600 * SECOND
+"""An action is at most so old, whatever its client says."""
+UTC_MAX = 2**62
 ACTIONS_KNOWN_MAX = 20_000
 """Identities of actions that are remembered."""
 
@@ -63,11 +66,13 @@ class KeptAlarms(msgspec.Struct, frozen=True):
     """What a server's own archive held when it started.
 
     Attributes:
-        origin: Under which name this archive numbers its records: one for each archive, for ever.
+        origin: Under which name this archive has numbered its records.
         states: Of alarms.
         numbers: By origin, the highest number kept.
         actions: Identities of the last actions, oldest first.
         saved_utc: When anything was kept last, 0 for never.
+        fresh: A name that no archive has used. It is taken where this one may be older than what it gave out,
+            a backup: when the first record is due, and no partner has shown yet that it knows of no more.
     """
 
     origin: str
@@ -75,6 +80,7 @@ class KeptAlarms(msgspec.Struct, frozen=True):
     numbers: Numbers = ()
     actions: tuple[str, ...] = ()
     saved_utc: int = 0
+    fresh: str = ""
 
 
 class _Pending(msgspec.Struct, frozen=True, gc=False):
@@ -113,6 +119,7 @@ class AlarmServer(TaskServer):
             name, partner, ways, is_first, neighbours, timing, timing.alarm_start, rng, has_visitors
         )
         self.origin = kept.origin
+        self._fresh = kept.fresh if partner is not None else ""
         self._logs = {alarm.tag: alarm.category.logs for alarm in alarms}
         self._device_of = {alarm.tag: device_of[alarm.variables[0]] for alarm in alarms}
         self._watch = AlarmWatch(alarms, device_of)
@@ -175,6 +182,11 @@ class AlarmServer(TaskServer):
     def _take_over(self, changes: Iterable[Change], now: Instant) -> Iterable[Effect]:
         """What this server did to alarms: the active one logs it."""
         changes = tuple(changes)
+        if not self.is_active:
+            # Of these no record will ever come.
+            unlogged = tuple(change.state for change in changes if not self._logs[change.state.tag])
+            if unlogged:
+                yield KeepAlarms(unlogged, ())
         if self.is_active:
             logged = (change.record for change in changes if self._logs[change.state.tag])
             yield from self._keep((change.state for change in changes), self._numbered(logged), now)
@@ -187,6 +199,11 @@ class AlarmServer(TaskServer):
 
     def _numbered(self, records: Iterable[JournalRecord]) -> tuple[JournalRecord, ...]:
         """Records with this server's name and its next numbers."""
+        records = tuple(records)
+        if records and self._fresh:
+            self.origin, self._fresh = self._fresh, ""
+            # What was done before is not in these numbers, and was not done now.
+            self._unanswered = [(0, session, request) for _, session, request in self._unanswered]
         last = self._kept.get(self.origin, 0)
         return tuple(
             msgspec.structs.replace(record, origin=self.origin, number=last + 1 + place)
@@ -296,8 +313,9 @@ class AlarmServer(TaskServer):
 
         Clocks differ and are set: that an alarm's last change came before is known by the monotonic one.
         """
-        given_utc = self._wall(now) - command.age if self._ahead else command.action.utc
-        given_at = now - command.age
+        age = min(max(command.age, 0), ACTION_AGE_MAX)
+        given_utc = self._wall(now) - age if self._ahead else min(max(command.action.utc, 0), UTC_MAX)
+        given_at = now - age
         seen = (
             self.states.get(tag).changed_utc + 1
             for tag in command.action.tags or self._changed_at
@@ -306,7 +324,7 @@ class AlarmServer(TaskServer):
         shown = (
             one.active_utc + 1
             for one in command.action.shown
-            if one.active_utc - given_utc < CLOCKS_DIFFER_MAX
+            if 0 < one.active_utc - given_utc < CLOCKS_DIFFER_MAX
         )
         return max((given_utc, *seen, *shown))
 
@@ -390,6 +408,9 @@ class AlarmServer(TaskServer):
         yield self._peers.tell(peer, batch, now)
 
     def _on_partner_told(self, state: PairState, now: Instant) -> Iterable[Effect]:
+        if dict(state.numbers).get(self.origin, 0) <= self._kept.get(self.origin, 0):
+            # It knows of no record of ours that we do not: our numbers may go on.
+            self._fresh = ""
         return self._answer_actions(now)
 
     def _on_partner_lost(self, now: Instant) -> Iterable[Effect]:

@@ -39,6 +39,7 @@ from changeover.core.alarm_facts import AlarmFacts, Fact
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord, Shown
 from changeover.core.alarm_watch import Seen
 from changeover.model.alarm import Alarm, Condition
+from changeover.model.moment import SECOND, Duration
 
 _VERBS = {
     AlarmEvent.ACKNOWLEDGED: "acknowledge",
@@ -49,6 +50,9 @@ _VERBS = {
     AlarmEvent.COMMENT: "comment on",
 }
 _DONE = ""
+DAY: Duration = 86_400 * SECOND
+SHELVING_MAX: Duration = 366 * DAY
+"""For longer an alarm is disabled."""
 TEXT_LENGTH_MAX = 1000
 """Of a comment or a name, in characters: records go to the partner by the thousand."""
 _CLOCKS = " (if it was not, the clocks of operator and server differ)"
@@ -374,4 +378,6 @@ def _is_incomplete(action: AlarmAction) -> str:
         return "shelving needs a time at which it ends"
     if action.event is AlarmEvent.SHELVED and action.until_utc <= action.utc:
         return "the time at which shelving ends is over already"
+    if action.until_utc - action.utc > SHELVING_MAX:
+        return f"shelving ends after {SHELVING_MAX // DAY} days at most"
     return ""

@@ -170,6 +170,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag=31):
         done: Nothing comes after this.
         after: Of samples that go on: where the next batch begins.
         states, journal, runs, covered, samples: What was asked for; the others stay empty.
+        failure: Why samples could not be had; empty where they could.
     """
 
     done: bool
@@ -179,6 +180,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag=31):
     covered: tuple[Covered, ...] = ()
     samples: Samples | None = None
     after: tuple[int, str] | None = None
+    failure: str = ""
 
 
 Fetch: TypeAlias = FetchRecords | FetchStates | FetchCovered | FetchSamples

@@ -360,6 +360,8 @@ class TaskServer(ABC):
             yield self._peers.tell(peer, Found(question.request, looked.failure, body), now)
         elif isinstance(looked.found, Batch):
             yield self._peers.tell(peer, looked.found, now)
+        elif isinstance(question, FetchSamples):
+            yield self._peers.tell(peer, Batch(done=True, failure=looked.failure), now)
         else:
             # The partner asks again with a new session.
             self._peers.drop(session)

@@ -240,13 +240,16 @@ class TrendServer(TaskServer):
         if isinstance(fetch, FetchCovered):
             self._look(batch.covered, now)
             return
-        assert isinstance(fetch, FetchSamples) and batch.samples is not None
+        assert isinstance(fetch, FetchSamples)
         self._after = None if batch.done else batch.after
         covered: tuple[Covered, ...] = ()
         if batch.done:
             covered = (Covered(fetch.device, fetch.start_utc, fetch.end_utc),)
             end = self._gaps[0].end_utc
             self._gaps[:1] = [Covered(fetch.device, fetch.end_utc, end)] if fetch.end_utc < end else []
+        if batch.failure or batch.samples is None:
+            # The partner cannot read what it has of this span: on to the next, until the next look.
+            return
         self._merging = self._next_token()
         self._batches[self._merging] = covered
         yield MergeSamples(self._merging, batch.samples, covered)

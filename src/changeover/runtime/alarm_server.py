@@ -81,12 +81,15 @@ class AlarmServerHost(TaskServerHost):
         self._thread = ArchiveThread("lists")
         device_of = {tag.name: tag.device for tag in plant.tags}
         numbers = self._store.numbers()
+        fresh = f"{server.name}~{time.time_ns():x}"
+        origin = self._store.origin(fresh)
         kept = KeptAlarms(
-            self._store.origin(f"{server.name}~{time.time_ns():x}"),
+            origin,
             self._store.restore(),
             tuple(numbers.items()),
             self._store.actions(ACTIONS_KNOWN_MAX),
             self._store.has_state_utc(),
+            fresh if numbers.get(origin) else "",
         )
         machine = AlarmServer(
             server.name,

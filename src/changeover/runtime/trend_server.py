@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,9 @@ class TrendServerHost(TaskServerHost):
         device_of = {tag.name: tag.device for tag in plant.tags}
         devices = {trend.tag: device_of[trend.tag] for trend in plant.trends}
         self._archive = TrendArchive(data_folder(data, server), plant.trends, devices, time.time_ns())
+        for damage in self._archive.damaged:
+            print(f"{server.name}: {damage}; its partner is asked for that day", file=sys.stderr, flush=True)
+            trace.line("archive-damaged", why=damage)
         kept = KeptTrends(
             tuple(
                 Covered(device, start, end)

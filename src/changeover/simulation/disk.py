@@ -23,6 +23,7 @@ class AlarmDisk:
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
+        self._lives = 0
         self.states: dict[str, AlarmState] = {}
         self.journal: dict[str, list[JournalRecord]] = {}
 
@@ -45,12 +46,14 @@ class AlarmDisk:
     def kept(self) -> KeptAlarms:
         """What a server finds when it starts."""
         records = [record for log in self.journal.values() for record in log]
+        self._lives += 1
         return KeptAlarms(
             self._origin,
             tuple(self.states.values()),
             tuple((origin, len(log)) for origin, log in self.journal.items()),
             tuple(dict.fromkeys(record.action for record in records if record.action)),
             max((record.utc for record in records), default=0),
+            f"{self._origin}~{self._lives}" if self._origin in self.journal else "",
         )
 
 

@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 
 import apsw
 
+from changeover.core.origins import server_of
 from changeover.storage.errors import ArchiveUnusableError
 
 BUSY_MS = 1000
@@ -168,13 +169,19 @@ class SqliteFile:
             yield connection
 
     def origin(self, proposed: str) -> str:
-        """Under which name this file's own records are numbered: what was proposed first, for ever."""
+        """Under which name this file's own records are numbered: what was proposed first, for ever.
+
+        A file that another server has numbered until now, a copy, takes what is proposed.
+        """
         with self.transaction() as connection:
-            connection.execute(
-                "INSERT INTO archive SELECT ? WHERE NOT EXISTS (SELECT 1 FROM archive)", (proposed,)
-            )
-            kept: str = connection.execute("SELECT origin FROM archive").get
-            return kept
+            kept: str | None = connection.execute("SELECT origin FROM archive").get
+            if kept is None:
+                connection.execute("INSERT INTO archive VALUES (?)", (proposed,))
+            elif server_of(kept) != server_of(proposed):
+                connection.execute("UPDATE archive SET origin = ?", (proposed,))
+            else:
+                return kept
+            return proposed
 
     def numbers(self) -> dict[str, int]:
         """The highest number by origin; those before it are there, or were before they were pruned."""

@@ -53,6 +53,14 @@ class TrendArchive:
         self._export = TrendExport(self._database)
         self._compaction = TrendCompaction(self._database, trends)
 
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Day files that could not be used when the archive was opened: how each is named now, and why.
+
+        What was in them is no longer covered, so the partner is asked for it.
+        """
+        return self._database.damaged
+
     def append(self, samples: Samples, covered: Sequence[Covered]) -> None:
         """Write what was recorded; it is on disk when this returns.
 

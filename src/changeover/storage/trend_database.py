@@ -20,7 +20,7 @@ from changeover.storage.trend_catalogue import (
     read_catalogue,
     write_coverage,
 )
-from changeover.storage.trend_days import DAY, sync_file
+from changeover.storage.trend_days import DAY, TICK, DayFiles, sync_file
 
 FILE_NAME = "trends.duckdb"
 
@@ -36,6 +36,11 @@ _SETTINGS: dict[str, Any] = {
     "enable_external_file_cache": False,
 }
 _BEGINNING = 0
+_SPAN_OF_FILE = """
+SELECT epoch_us(min(TRY_CAST(stats_min_value AS TIMESTAMP))),
+    epoch_us(max(TRY_CAST(stats_max_value AS TIMESTAMP)))
+FROM parquet_metadata(?) WHERE path_in_schema = 'utc'
+"""
 
 
 class TrendArchiveError(ArchiveUnusableError):
@@ -51,6 +56,7 @@ class TrendDatabase:
     Attributes:
         catalogue: What is known by heart; renewed by `reopen`.
         is_broken: Whether an operation ended so that only `reopen` tells what the file holds now.
+        damaged: Day files that could not be used: under which name each is now, and why.
 
     Raises:
         TrendArchiveError: Another process has the file open, it is damaged, or it is no trend archive.
@@ -62,6 +68,7 @@ class TrendDatabase:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.is_broken = False
+        self.damaged: tuple[str, ...] = ()
         self._log = (0, 0)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -195,8 +202,31 @@ class TrendDatabase:
                     f"{self.path}: has format {found}, this version reads {FORMAT}: "
                     "use the version that wrote it, or move it away"
                 )
+        self._set_aside()
         self.catalogue = self._read()
         self._adopt_files()
+
+    def _set_aside(self) -> None:
+        """Give day files that are damaged, or hold another day, a name of their own: they count as lost."""
+        found = []
+        files = DayFiles(self.folder)
+        for day in files:
+            why = self._what_is_wrong(files.path(day), day)
+            if why:
+                found.append(f"{files.set_aside(day)}: {why}")
+        self.damaged += tuple(found)
+
+    def _what_is_wrong(self, path: Path, day: int) -> str:
+        """Why a day's file cannot be used, by what it says of itself; empty when it can."""
+        try:
+            with self.reading() as connection:
+                first, last = connection.execute(_SPAN_OF_FILE, [str(path)]).fetchone() or (None, None)
+        except TrendArchiveError as error:
+            return str(error).partition(": ")[2].partition("; ")[0]
+        begin = day * DAY // TICK
+        if first is not None and last is not None and not begin <= first <= last < begin + DAY // TICK:
+            return "it holds another day"
+        return ""
 
     def _read(self) -> Catalogue:
         with self.reading() as connection:

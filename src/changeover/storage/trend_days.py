@@ -86,6 +86,15 @@ class DayFiles:
         sync_file(self._folder)
         self._days.add(day)
 
+    def set_aside(self, day: int) -> Path:
+        """Give a day's file a name by which nobody takes it for one; returns the path that it has then."""
+        path = self.path(day)
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        sync_file(self._folder)
+        self._days.discard(day)
+        return aside
+
     def remove(self, day: int) -> None:
         """Remove a day's file."""
         self.path(day).unlink(missing_ok=True)
