@@ -17,7 +17,7 @@ from changeover.core.machine import Closed, Connected, DeviceUnknown, Start, Val
 from changeover.core.messages import Welcome
 from changeover.core.task_messages import Batch, Command, FetchStates, PairStatus, Poll
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition
-from changeover.model.moment import SECOND
+from changeover.model.moment import MILLISECOND, SECOND
 from core.playbook import Dice, Playbook
 from core.task_scene import (
     ACKNOWLEDGEMENTS,
@@ -174,6 +174,42 @@ def test_an_alarm_of_a_category_that_does_not_log_is_kept_and_not_logged() -> No
     server, play = alone()
     delivered(play, 10, 10, f"keep QUIET={UNACKNOWLEDGED}", Q=ON)
     assert words(server, "QUIET") == UNACKNOWLEDGED
+
+
+def test_the_inactive_server_keeps_what_no_record_will_ever_tell_it() -> None:
+    """Alarms of a category that does not log: their states would be gone with the process."""
+    _, play = paired(INACTIVE)
+    delivered(play, 10, 10, f"keep QUIET={UNACKNOWLEDGED}", Q=ON, P1=ON)
+
+
+BACKUP = KeptAlarms("Alarm1~1", (), (("Alarm1~1", 7),), fresh="Alarm1~2")
+
+
+def test_a_backup_whose_partner_is_away_numbers_its_records_under_a_new_name() -> None:
+    """It may have given out more numbers than it knows of."""
+    server, play = a_server("open", "note", kept=BACKUP)
+    play(0, Start())
+    play(1, Closed(2))
+    while not server.is_active:
+        instant = server.next_deadline()
+        assert instant is not None
+        play.wait(instant / MILLISECOND)
+    now_ms = play.now / MILLISECOND
+    delivered(play, now_ms + 1, 10, P1=OFF)
+    delivered(play, now_ms + 2, 11, f"keep PUMP1={UNACKNOWLEDGED}; Alarm1~2#1 PUMP1 ACTIVE@11", P1=ON)
+    delivered(play, now_ms + 3, 12, f"keep PUMP1={GONE}; Alarm1~2#2 PUMP1 RETURNED@12", P1=OFF)
+
+
+def test_a_partner_that_knows_of_no_more_lets_the_numbers_go_on() -> None:
+    server, play = a_server(*TELLING, "note", "open", kept=BACKUP)
+    play(0, Start())
+    partner_opens(play, 0, "2: FetchStates after -", own="Alarm1", partner="Alarm2")
+    play(0, play.says(2, Batch(True)))
+    play(0, play.says(2, says(STARTING, ("Alarm1~1", 7), saved=-1)))
+    play(0, play.says(2, says(INACTIVE, ("Alarm1~1", 7))))
+    assert server.is_active
+    delivered(play, 1, 10, P1=OFF)
+    delivered(play, 2, 11, f"keep PUMP1={UNACKNOWLEDGED}; Alarm1~1#8 PUMP1 ACTIVE@11", P1=ON)
 
 
 def test_t6_what_was_seen_and_not_logged_by_the_partner_is_logged_when_that_is_lost() -> None:

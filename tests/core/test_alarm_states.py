@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from changeover.core.alarm_facts import DEPTH
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord, Shown
-from changeover.core.alarm_states import AlarmStates, Change
+from changeover.core.alarm_states import SHELVING_MAX, AlarmStates, Change
 from changeover.core.alarm_watch import Seen
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition
 
@@ -327,6 +327,15 @@ def test_what_is_shown_is_acknowledged_and_not_what_came_before_or_after_it() ->
     assert states.get("A").words == "active acknowledged"
     states.apply_seen(seen(HIGH, 30))
     assert states.get("A").words == "active unacknowledged"
+
+
+def test_no_shelving_is_longer_than_a_year() -> None:
+    """A time out of all bounds could be kept by no archive."""
+    states = one()
+    assert "at most" in refused(states, SHELVED, 10, "A", until_utc=10 + SHELVING_MAX + 1)
+    assert "at most" in refused(states, SHELVED, 10, "A", until_utc=2**64 - 1)
+    do(states, SHELVED, 10, "A", until_utc=10 + SHELVING_MAX)
+    assert states.get("A").words == "shelved"
 
 
 def test_what_was_shown_long_ago_changes_nothing() -> None:

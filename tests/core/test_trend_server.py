@@ -350,6 +350,15 @@ def test_t6_a_gap_is_fetched_slice_by_slice_each_after_the_one_before_is_durable
     assert list(server.covered["PLC1"]) == [(at(100), at(105))]
 
 
+def test_a_slice_that_the_partner_cannot_read_is_left_for_the_next_look() -> None:
+    server, play = paired()
+    partner_covers(play, 3, span("PLC1", 100, 104), then=[slice_of("PLC1", 100, 102)])
+    play(4, play.says(2, Batch(True, failure="a file is damaged")), slice_of("PLC1", 102, 104))
+    play(5, play.says(2, Batch(True, samples=samples())), f"merge 1 0 samples {told('PLC1', 102, 104)}")
+    play(6, BatchKept(1))
+    assert list(server.covered["PLC1"]) == [(at(102), at(104))]
+
+
 def test_t6_a_slice_that_does_not_fit_into_one_message_goes_on_after_its_last_sample() -> None:
     server, play = paired()
     partner_covers(play, 3, span("PLC1", 100, 102), then=[slice_of("PLC1", 100, 102)])

@@ -186,10 +186,22 @@ def test_the_last_actions_are_told_oldest_first(store: AlarmStore) -> None:
 
 def test_an_archive_numbers_its_records_under_one_name_for_ever(path: Path) -> None:
     with closing(AlarmStore(path)) as store:
-        assert store.origin("AlarmServer1 2026-11-18") == "AlarmServer1 2026-11-18"
+        assert store.origin("AlarmServer1~18") == "AlarmServer1~18"
     with closing(AlarmStore(path)) as store:
-        assert store.origin("AlarmServer1 2026-11-19") == "AlarmServer1 2026-11-18"
+        assert store.origin("AlarmServer1~19") == "AlarmServer1~18"
         assert store.numbers() == {}
+
+
+def test_an_archive_that_was_copied_from_another_server_gets_a_name_of_its_own(path: Path) -> None:
+    """Else both servers of a pair would give the same numbers to different records."""
+    with closing(AlarmStore(path)) as store:
+        store.origin("Alarm1~18")
+        store.write([], numbered(3, "Alarm1~18"))
+    with closing(AlarmStore(path)) as store:
+        assert store.origin("Alarm2~19") == "Alarm2~19"
+        assert store.numbers() == {"Alarm1~18": 3}
+    with closing(AlarmStore(path)) as store:
+        assert store.origin("Alarm2~20") == "Alarm2~19"
 
 
 # --- the journal as a list ---

@@ -438,6 +438,26 @@ def test_a_damaged_day_file_is_told_and_the_rest_works(folder: Path) -> None:
     archive.close()
 
 
+@pytest.mark.parametrize("how", ["empty", "another day"])
+def test_a_day_file_that_cannot_be_used_is_set_aside_and_lacking(folder: Path, how: str) -> None:
+    first = opened(folder)
+    rows = good("Level", FRIDAY, SECOND, 1, 2) + good("Level", SATURDAY, SECOND, 3)
+    record(first, rows, Covered("PLC1", FRIDAY, SATURDAY + SECOND))
+    compacted(first, SATURDAY + 2 * DAY)
+    first.close()
+    friday, saturday = (folder / f"samples-2025-11-{day}.parquet" for day in (21, 22))
+    friday.write_bytes(b"" if how == "empty" else saturday.read_bytes())
+    again = opened(folder)
+    (told,) = again.damaged
+    assert told.startswith(f"{friday}.damaged: ")
+    assert not friday.exists()
+    assert again.coverage() == {"PLC1": Intervals(((SATURDAY, SATURDAY + SECOND),))}
+    assert everything(again) == rows[2:]
+    assert again.merge(batch(rows), [Covered("PLC1", FRIDAY, SATURDAY)]) == 2
+    assert everything(again) == rows
+    again.close()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
