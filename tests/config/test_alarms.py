@@ -68,6 +68,7 @@ PROBLEMS = [
     ("type=analogue|var=Level|low=3|high=3", "high: 3 is not above low, 3, lowlow < low < high < highhigh"),
     ("type=analogue|var=Level|lowlow=3|highhigh=1", "highhigh: 1 is not above lowlow, 3"),
     ("type=analogue|var=Level|high=x", "high: 'x' is not a number"),
+    ("type=analogue|var=Level|high=1_0", "high: '1_0' is not a number"),
     ("type=analogue|var=Level|high=nan", "high: 'nan' is not a number"),
     ("type=analogue|var=Level|high=5|hdelay=1:00", "hdelay: '1:00' is no time"),
     ("type=analogue|var=Level|high=5|deadband=-1", "deadband: -1 is negative, 0 or more"),

@@ -19,6 +19,7 @@ from changeover.config.text_file import decode
 from changeover.model.moment import Duration
 
 _T = TypeVar("_T")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
 _NAME = re.compile(r"[^\W\d][\w.\\/-]*")
 _NAME_LENGTH_MAX = 79
@@ -103,10 +104,7 @@ class Row:
         text = self.text(column)
         if not text:
             return None
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not math.isfinite(number):
             self.problem(
                 column, f"{quoted(text)} is not a number", "such as 0 or 27648.5, with a decimal point"
