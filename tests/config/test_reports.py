@@ -139,3 +139,20 @@ def test_a_schedule_that_never_comes_is_told() -> None:
     assert _cron_problem("0 0 * 2 MON#5") is None, "29 February, a Monday"
     assert _cron_problem("0 0 2 * MON#5") is None, "either day"
     assert _cron_problem("0 0 */40 * MON#5") == "never comes", "both days: never the first"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<p>\n{% for x in %}</p>", "day.j2:2: template: Expected an expression"),
+        (b"{% if x %}", "day.j2:1: template: Unexpected end of template"),
+        (b"a\nb\xff", "day.j2:2: template: is not utf-8"),
+    ],
+)
+def test_a_template_that_no_run_could_make_a_page_of_is_told_at_once(
+    folder: Folder, content: bytes, told: str
+) -> None:
+    (folder.path / "reports" / "day.j2").write_bytes(content)
+    folder.write("reports.csv", HEADER + "Day,,1h,reports/day.j2,,\n")
+    (problem,) = folder.problems()
+    assert told in problem

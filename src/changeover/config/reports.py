@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from cronsim import CronSim, CronSimError
 
 from changeover.config.csv_table import Claims, Columns, CsvTable, Row
-from changeover.config.diagnostics import Findings, quoted
+from changeover.config.diagnostics import Diagnostic, Findings, quoted
 from changeover.config.durations import DAY
 from changeover.config.names import is_name
 from changeover.model.moment import SECOND, Duration
@@ -109,9 +109,30 @@ def _read_template(row: Row, folder: Path) -> str | None:
     else:
         problem = _file_problem(text, folder)
     if problem is None:
+        _check_syntax(row, folder / text)
         return str(path)
     row.problem("template", problem, _INSIDE)
     return None
+
+
+def _check_syntax(row: Row, path: Path) -> None:
+    """What no run could make a page of is told now, not when the first run falls due."""
+    # Projects without reports do without it.
+    from jinja2 import Environment, TemplateSyntaxError  # noqa: PLC0415
+
+    line: int | None = None
+    try:
+        Environment(autoescape=True).parse(path.read_text("utf-8"))
+        return
+    except TemplateSyntaxError as error:
+        line, problem = error.lineno, error.message or "has a wrong syntax"
+    except UnicodeDecodeError as error:
+        line, problem = error.object.count(b"\n", 0, error.start) + 1, "is not utf-8"
+    except (OSError, RecursionError) as error:
+        problem = f"cannot be read ({error.strerror if isinstance(error, OSError) else 'nested too deeply'})"
+    row.findings.problems.append(
+        Diagnostic(str(path), line, "template", problem, "Jinja2 in utf-8 is wanted")
+    )
 
 
 def _file_problem(text: str, folder: Path) -> str | None:
