@@ -1,11 +1,12 @@
 """A virtual network: connections between computers, and to devices, over LANs that can fall silent.
 
 What it keeps of TCP: a connection delivers in order; what is under way when the path falls silent waits, and
-is delivered when the path comes back, unless an end has given up by then; an end that lets go takes back what
-still waits, and resets (docs/decisions/0015): one packet, which nobody repeats when it is lost; a process
-that is gone resets its connections and refuses new ones; a process that stands still has its connections
-accepted and filled by its kernel. An attempt to connect whose first packet is lost comes to nothing: packets
-of an attempt are not repeated here, so that a return waits exactly for the next attempt.
+is delivered when the path comes back, unless an end has given up by then; an end that lets go takes back
+what still waits, and resets (docs/decisions/0015): one packet, which nobody repeats when it is lost: the
+other end hears of it by its kernel's keep-alive; a process that is gone resets its connections and refuses
+new ones; a process that stands still has its connections accepted and filled by its kernel. An attempt to
+connect whose first packet is lost comes to nothing: packets of an attempt are not repeated here, so that a
+return waits exactly for the next attempt.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from changeover.core.machine import (
     SessionId,
     Stimulus,
 )
-from changeover.model.moment import Duration
+from changeover.model.moment import SECOND, Duration
 from changeover.model.plant import Plant, Way
 from changeover.simulation.world import World
+
+KEEP_ALIVES = 2
+"""So many in vain, and the kernel gives a connection up."""
 
 
 class Party(Protocol):
@@ -85,6 +89,7 @@ class Network:
         self._world = world
         self._paths = paths
         self._one_way: Duration = plant.round_trip // 2
+        self._keep_alive: Duration = max(SECOND, 2 * plant.timing.send_timeout)
         self._listeners: dict[str, Party] = {}
         self._connections: dict[tuple[str, SessionId], tuple[Connection, int]] = {}
 
@@ -156,13 +161,21 @@ class Network:
 
     def _arrive(self, connection: Connection, side: int, item: Frame | None) -> None:
         passes = self._passes(connection)
-        if item is None:
-            if passes:
-                self._deliver(connection, side, None)
+        if item is None and passes:
+            self._deliver(connection, side, None)
+        elif item is None:
+            self._world.after(self._keep_alive, self._on_keep_alive, connection, side, KEEP_ALIVES)
         elif connection.held[side] or not passes:
             connection.held[side].append(item)
         else:
             self._deliver(connection, side, item)
+
+    def _on_keep_alive(self, connection: Connection, side: int, left: int) -> None:
+        """The kernel asks whether the other end is still there: it says no, or nothing at all."""
+        if self._passes(connection) or left == 1:
+            self._deliver(connection, side, None)
+        else:
+            self._world.after(self._keep_alive, self._on_keep_alive, connection, side, left - 1)
 
     def _deliver(self, connection: Connection, side: int, item: Frame | None) -> None:
         end = connection.ends[side]
