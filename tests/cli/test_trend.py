@@ -237,8 +237,8 @@ def test_what_neither_recorded_is_shown_as_a_gap(running: Running, tmp_path: Pat
         os.kill(running.pid(server), signal.SIGKILL)
     killed = time.time_ns()
     eventually(lambda: all(map(running.is_there, ("Trend1", "Trend2"))), "both start again")
-    times = ("--from", iso(began - 2 * SECOND))
-    eventually(lambda: samples(running, "--from", iso(time.time_ns() - SECOND)), "and record again")
+    times, there = ("--from", iso(began - 2 * SECOND)), time.time_ns()
+    eventually(lambda: samples(running, "--from", iso(there)), "and record again")
     document = told("trend", running.folder, "Steps", *times)
     gaps = [gap for gap in document["gaps"] if gap["to_utc"] > killed]
     assert len(gaps) == 1

@@ -37,6 +37,7 @@ from changeover.model.server import Function
 from changeover.protocol.frames import FrameDecoder, encode
 from changeover.protocol.queries import Answer, Question, decode_answer
 from changeover.protocol.queries import encode as encode_question
+from loopback import free_port
 
 HAPPENS_SECONDS = 60.0
 STOPS_SECONDS = 30.0
@@ -83,12 +84,6 @@ def until(
         assert time.monotonic() < end, f"did not happen within {seconds} s: {what or condition}"
         time.sleep(pause)
     return found
-
-
-def free_port(host: str) -> int:
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass
