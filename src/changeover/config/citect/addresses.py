@@ -1,0 +1,127 @@
+"""LANs and addresses for a plant.toml: those that the project holds, and placeholders for those that it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from changeover.config.citect.units import DeviceDraft, UnitDraft
+from changeover.model.lan import Endpoint
+
+PLACEHOLDER_DEVICE_PORT = 5020
+
+_PREFIX_LENGTH = 16
+_PREFIX_LENGTH_MIN = 8
+_CLIENT_NET, _FIELD_NET = 10, 20
+_HOST_FIRST = 11
+"""Host numbers of computers begin here, as in the example of `changeover new`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLan:
+    """A LAN of a plant.toml.
+
+    Attributes:
+        name: Its name.
+        subnet: Its addresses.
+        is_assumed: Whether the project says nothing of it at all.
+    """
+
+    name: str
+    subnet: IPv4Network
+    is_assumed: bool
+
+
+class AddressBook:
+    """Every address of the plant, none of them twice.
+
+    Args:
+        devices: The I/O devices.
+        client_lans: How many LANs the clients have.
+
+    Attributes:
+        client_lans: LANs that clients are on.
+        field_lans: LANs that devices answer on, none of them a client LAN.
+    """
+
+    def __init__(self, devices: Sequence[DeviceDraft], client_lans: int) -> None:
+        units = [unit for device in devices for unit in device.units]
+        self._taken = {unit.place.host for unit in units if unit.place.host is not None}
+        fields = _subnets(self._taken)
+        unplaced = list(dict.fromkeys(unit.identity for unit in units if unit.place.host is None))
+        spare: IPv4Network | None = None
+        used = list(fields)
+        if unplaced or not fields:
+            spare = _free_loopback(used, _FIELD_NET)
+            used.append(spare)
+        clients: list[IPv4Network] = []
+        for _ in range(client_lans):
+            clients.append(_free_loopback(used, _CLIENT_NET))
+            used.append(clients[-1])
+        named = [(net, False) for net in fields] + ([(spare, True)] if spare else [])
+        self.client_lans = [NamedLan(f"LAN_{_letters(i)}", net, True) for i, net in enumerate(clients)]
+        self.field_lans = [
+            NamedLan("FIELD" if i == 0 else f"FIELD_{i + 1}", net, assumed)
+            for i, (net, assumed) in enumerate(named)
+        ]
+        self._placeholders: dict[tuple[str, str, str], IPv4Address] = {}
+        for number, identity in enumerate(unplaced, start=256):
+            assert spare is not None, "it is there for these"
+            self._placeholders[identity] = spare.network_address + number
+        self._taken |= set(self._placeholders.values())
+
+    def endpoint(self, unit: UnitDraft) -> Endpoint:
+        """Where a unit answers."""
+        if unit.place.host is not None:
+            return Endpoint(str(unit.place.host), unit.place.port)
+        return Endpoint(str(self._placeholders[unit.identity]), unit.place.port or PLACEHOLDER_DEVICE_PORT)
+
+    def lan_of(self, unit: UnitDraft) -> NamedLan:
+        """The LAN that a unit answers on."""
+        address = IPv4Address(self.endpoint(unit).host)
+        return next(lan for lan in self.field_lans if address in lan.subnet)
+
+    def next_host(self, lan: NamedLan) -> IPv4Address:
+        """An address for one more computer on a LAN."""
+        address = lan.subnet.network_address + _HOST_FIRST
+        while address in self._taken or address.packed[-1] in (0, 255):
+            address += 1
+        self._taken.add(address)
+        return address
+
+
+def _subnets(addresses: Iterable[IPv4Address]) -> list[IPv4Network]:
+    """Subnets that hold all addresses as hosts, none within another: a project holds no masks."""
+    nets: list[IPv4Network] = []
+    for address in addresses_in_order(addresses):
+        net = _net_of(address)
+        if not any(net.subnet_of(known) for known in nets):
+            nets = [*(known for known in nets if not known.subnet_of(net)), net]
+    return nets
+
+
+def addresses_in_order(addresses: Iterable[IPv4Address]) -> list[IPv4Address]:
+    """Addresses sorted, so that the same project always becomes the same plant."""
+    return sorted(addresses)
+
+
+def _net_of(address: IPv4Address) -> IPv4Network:
+    for prefix in range(_PREFIX_LENGTH, _PREFIX_LENGTH_MIN - 1, -1):
+        net = IPv4Network((address, prefix), strict=False)
+        if address not in (net.network_address, net.broadcast_address):
+            return net
+    return IPv4Network((address, _PREFIX_LENGTH_MIN), strict=False)
+
+
+def _free_loopback(used: Sequence[IPv4Network], first: int) -> IPv4Network:
+    """A loopback subnet that is not used: from 127.<first>.0.0/16 on."""
+    for number in (*range(first, 255), *range(1, first)):
+        net = IPv4Network(f"127.{number}.0.0/{_PREFIX_LENGTH}")
+        if not any(net.overlaps(known) for known in used):
+            return net
+    return IPv4Network("198.18.0.0/15")
+
+
+def _letters(index: int) -> str:
+    return chr(ord("A") + index)
