@@ -7,22 +7,29 @@ import json
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from changeover.cli.common import fail, json_option
 from changeover.cli.new import refuse_occupied, write_files
+from changeover.config.citect.archive import ArchiveSource
 from changeover.config.citect.encoding import CODECS
-
-if TYPE_CHECKING:
-    from changeover.config.citect.importing import Imported
-    from changeover.config.citect.plant_text import Assumptions
-    from changeover.config.citect.source import Source
-    from changeover.config.project import Project
+from changeover.config.citect.importing import Imported, import_project
+from changeover.config.citect.notes import NoteKind, notes_csv
+from changeover.config.citect.plant_text import Assumptions
+from changeover.config.citect.refusal import RefusedError
+from changeover.config.citect.source import DiskSource, Source
+from changeover.config.diagnostics import ConfigurationError
+from changeover.config.project import Project, load_project
+from changeover.config.servers import PAGE_SCAN_MS_DEFAULT, PAGE_SCAN_MS_MAX, PAGE_SCAN_MS_MIN
+from changeover.config.text_file import UnreadableFileError, read_bytes
+from changeover.drivers.modbus.address import check_address
+from changeover.model.policy import parse_version
 
 NOTES_FILE = "import-notes.csv"
 _SHOWN_OF_EACH_KIND = 5
+_LANS_MAX = 8
+_CLIENTS_MAX = 99
 
 
 @click.command("import")
@@ -35,10 +42,13 @@ _SHOWN_OF_EACH_KIND = 5
 @click.option(
     "--version", help="The product's version, such as 3.40; the tables do not hold it. Without it 5.0."
 )
-@click.option("--lans", type=click.IntRange(1, 8), default=1, help="LANs that clients are on.")
-@click.option("--clients", type=click.IntRange(1, 99), default=1, help="Display clients.")
+@click.option("--lans", type=click.IntRange(1, _LANS_MAX), default=1, help="LANs that clients are on.")
+@click.option("--clients", type=click.IntRange(1, _CLIENTS_MAX), default=1, help="Display clients.")
 @click.option(
-    "--page-scan-ms", type=click.IntRange(10, 60_000), default=250, help="Period of their requests."
+    "--page-scan-ms",
+    type=click.IntRange(PAGE_SCAN_MS_MIN, PAGE_SCAN_MS_MAX),
+    default=PAGE_SCAN_MS_DEFAULT,
+    help="Period of their requests.",
 )
 @json_option
 def command(
@@ -57,9 +67,6 @@ def command(
     FOLDER is the project's folder, with the projects that it includes beside it; BACKUP.ctz a backup of one.
     OUT must be new or empty.
     """
-    from changeover.config.citect.plant_text import Assumptions
-    from changeover.config.citect.refusal import RefusedError
-
     assumed = Assumptions(_checked_version(version), lans, clients, page_scan_ms)
     try:
         with _progress() as progress:
@@ -74,8 +81,6 @@ def command(
 
 
 def _checked_version(version: str | None) -> str | None:
-    from changeover.model.policy import parse_version
-
     if version is not None:
         try:
             parse_version(version)
@@ -104,10 +109,6 @@ def _read(
     assumed: Assumptions,
     progress: Callable[[str], None],
 ) -> Imported:
-    from changeover.config.citect.importing import import_project
-    from changeover.config.text_file import UnreadableFileError, read_bytes
-    from changeover.drivers.modbus.address import check_address
-
     try:
         given = None if ini is None else (str(ini), read_bytes(ini))
         return import_project(
@@ -123,16 +124,11 @@ def _read(
 
 
 def _open(source: Path) -> Source:
-    from changeover.config.citect.archive import ArchiveSource
-    from changeover.config.citect.source import DiskSource
-
     return DiskSource(source) if source.is_dir() else ArchiveSource(source)
 
 
 def _write(imported: Imported, out: Path, progress: Callable[[str], None]) -> Project:
     """Write the files, all or none, after they were loaded as every other verb loads them."""
-    from changeover.config.citect.notes import notes_csv
-
     progress("writing and checking")
     files = {**imported.files, NOTES_FILE: notes_csv(imported.notes)}
     loaded: list[Project] = []
@@ -146,11 +142,6 @@ def _write(imported: Imported, out: Path, progress: Callable[[str], None]) -> Pr
 
 def _load(stage: Path, out: Path) -> Project:
     """The project while it is still hidden; refused, in words, where it does not load."""
-    from changeover.config.citect.refusal import RefusedError
-    from changeover.config.diagnostics import ConfigurationError
-    from changeover.config.project import load_project
-    from changeover.drivers.modbus.address import check_address
-
     try:
         return load_project(stage, check_address=check_address)
     except ConfigurationError as error:
@@ -170,23 +161,11 @@ def _document(imported: Imported, project: Project, out: Path) -> dict[str, obje
         "files": [*imported.files, NOTES_FILE],
         "counts": dict(imported.counts),
         "warnings": len(project.warnings),
-        "notes": [
-            {
-                "kind": n.kind.value,
-                "file": n.file,
-                "record": n.record,
-                "field": n.field,
-                "value": n.value,
-                "why": n.why,
-            }
-            for n in imported.notes
-        ],
+        "notes": [{**asdict(note), "kind": note.kind.value} for note in imported.notes],
     }
 
 
 def _print(imported: Imported, project: Project, out: Path) -> None:
-    from changeover.config.citect.notes import NoteKind
-
     words = (f"{count} {name}{'' if count == 1 else 's'}" for name, count in imported.counts.items())
     click.echo(f"{imported.name}: {', '.join(words)}")
     for kind in NoteKind:

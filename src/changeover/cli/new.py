@@ -59,7 +59,7 @@ def write_files(
     Args:
         folder: The folder.
         files: Content by path in the folder, with '/' between names.
-        check: Called with the folder that the files are in before they are put in place; what it raises ends it.
+        check: Called with the folder that the files are in before they are put in place; may raise.
 
     Raises:
         OSError: They could not be written; nothing is left behind.
@@ -97,7 +97,7 @@ def _template(name: str) -> bytes:
 
 
 def refuse_occupied(folder: Path) -> None:
-    """End in words where a project must not be written into a folder; one that is missing or empty may be used.
+    """End in words where no project must be written into a folder: it is no new or empty one.
 
     Raises:
         OSError: The folder cannot be read.

@@ -1,4 +1,4 @@
-"""LANs and addresses for a plant.toml: those that the project holds, and placeholders for those that it does not."""
+"""LANs and addresses for a plant.toml: those that the project holds, and placeholders for the others."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AddressBook:
             clients.append(_free_loopback(used, _CLIENT_NET))
             used.append(clients[-1])
         named = [(net, False) for net in fields] + ([(spare, True)] if spare else [])
-        self.client_lans = [NamedLan(f"LAN_{_letters(i)}", net, True) for i, net in enumerate(clients)]
+        self.client_lans = [NamedLan(f"LAN_{chr(ord('A') + i)}", net, True) for i, net in enumerate(clients)]
         self.field_lans = [
             NamedLan("FIELD" if i == 0 else f"FIELD_{i + 1}", net, assumed)
             for i, (net, assumed) in enumerate(named)
@@ -94,16 +94,12 @@ class AddressBook:
 def _subnets(addresses: Iterable[IPv4Address]) -> list[IPv4Network]:
     """Subnets that hold all addresses as hosts, none within another: a project holds no masks."""
     nets: list[IPv4Network] = []
-    for address in addresses_in_order(addresses):
+    # Sorted, so that the same project always becomes the same plant.
+    for address in sorted(addresses):
         net = _net_of(address)
         if not any(net.subnet_of(known) for known in nets):
             nets = [*(known for known in nets if not known.subnet_of(net)), net]
     return nets
-
-
-def addresses_in_order(addresses: Iterable[IPv4Address]) -> list[IPv4Address]:
-    """Addresses sorted, so that the same project always becomes the same plant."""
-    return sorted(addresses)
 
 
 def _net_of(address: IPv4Address) -> IPv4Network:
@@ -120,8 +116,4 @@ def _free_loopback(used: Sequence[IPv4Network], first: int) -> IPv4Network:
         net = IPv4Network(f"127.{number}.0.0/{_PREFIX_LENGTH}")
         if not any(net.overlaps(known) for known in used):
             return net
-    return IPv4Network("198.18.0.0/15")
-
-
-def _letters(index: int) -> str:
-    return chr(ord("A") + index)
+    raise AssertionError("a project with devices in each of 254 loopback subnets")

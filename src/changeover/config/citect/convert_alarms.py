@@ -204,5 +204,5 @@ def _convert_rate(draft: Draft, period_s: float, notes: Notes) -> None:
         # The reader says what is wrong with it.
         return
     draft.cells["rate"] = f"{rate / period_s:.12g}"
-    why = f"it is {draft.cells['rate']} here, in one second: the product counts in [Alarm]Period, {period_s:g} s"
+    why = f"it is {draft.cells['rate']} here, in one second; in the product in [Alarm]Period, {period_s:g} s"
     draft.record.note(notes, NoteKind.CHANGED, "RATE", why)

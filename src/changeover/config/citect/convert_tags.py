@@ -88,7 +88,7 @@ def _type(record: Record, notes: Notes) -> str:
 
 
 def _address(record: Record, device: DeviceDraft, notes: Notes) -> str | None:
-    """The address as our drivers read it; None, and a note, where the product would mean something else by it."""
+    """The address as our drivers read it; None, and a note, where they could not mean the same."""
     text = record.get("ADDR")
     match = _MODBUS.fullmatch(text)
     if not device.driver.is_spoken or not match:

@@ -1,8 +1,8 @@
 """dBase III tables, bytes to records.
 
 A table is a header of 32 bytes, a descriptor of 32 bytes for each field, the byte 0x0D, and records of equal
-length: a flag (0x20, or 0x2A for a deleted one), then the fields, padded with blanks. All is checked before it
-is believed: the counts of a damaged header reach for memory that is not there.
+length: a flag (0x20, or 0x2A for a deleted one), then the fields, padded with blanks. All is checked before
+it is believed: the counts of a damaged header reach for memory that is not there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DbfTable:
     record_count: int
 
     def records(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Number from 1 and cells of each record that is not deleted; blanks and NULs at the end are dropped."""
+        """Number from 1 and cells of each record that is not deleted, without blanks and NULs at the end."""
         for index in range(self.record_count):
             start = self.first + index * self.record_length
             if self.data[start] != _DELETED:

@@ -50,9 +50,9 @@ def guess_encoding(texts: Iterable[bytes], languages: Iterable[int]) -> Encoding
         languages: The tables' language drivers, 0 for none.
 
     Returns:
-        What the language drivers say where they agree; else by the bytes: Japanese is mostly pairs whose first
-        byte is 0x81 to 0x97, Russian words are whole runs of bytes from 0xC0 on, and in western European texts
-        such bytes stand alone among plain letters.
+        What the language drivers say where they agree; else by the bytes: Japanese is mostly pairs whose
+        first byte is 0x81 to 0x97, Russian words are whole runs of bytes from 0xC0 on, and in western
+        European texts such bytes stand alone among plain letters.
     """
     said = {_LANGUAGES[code] for code in languages if code in _LANGUAGES and code != _NO_EVIDENCE}
     if len(said) == 1:

@@ -187,7 +187,7 @@ def _list_reports(projects: Projects, notes: Notes) -> None:
         said = ", ".join(f"{c} {record.cells[c]}" for c in _REPORT_COLUMNS if record.cells.get(c))
         notes.add(
             NoteKind.LEFT_OUT, record.file,
-            "a report's format file is no template of ours: write a template, and the schedule into reports.csv",
+            "its format file is no template of ours: write a template, and the schedule into reports.csv",
             record=record.number, column="NAME", value=said,
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Rows for our csv files: the readers of those files are the judges of what can be represented.
 
-What a reader refuses is a note with the reader's own words, and the row, or where it can do without, the cell,
-is left out. So nothing is written that does not load, and no rule is stated twice.
+What a reader refuses is a note with the reader's own words, and the row, or where it can do without, the
+cell, is left out. So nothing is written that does not load, and no rule is stated twice.
 """
 
 from __future__ import annotations

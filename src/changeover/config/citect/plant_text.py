@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from changeover.config.citect.addresses import AddressBook, NamedLan
 from changeover.config.citect.notes import NoteKind, Notes
 from changeover.config.citect.units import DeviceDraft, Devices, UnitDraft
-from changeover.config.names import is_name
 from changeover.config.servers import PAGE_SCAN_MS_DEFAULT
 from changeover.model.device import UnitMode
 
 PLANT_FILE = "plant.toml"
 VERSION_DEFAULT = "5.0"
-LANS_MAX = 8
-CLIENTS_MAX = 99
 
 _CHECK = "# check:"
 _TASKS = ("alarm", "trend", "report")
@@ -61,7 +58,7 @@ class _Plant:
     notes: Notes
 
     def lines(self, name: str) -> Iterator[str]:
-        yield "# Made by `changeover import`. What the Citect project does not hold is marked with `# check:`."
+        yield "# Made by `changeover import`. What the Citect project does not hold is marked `# check:`."
         yield from self._head(name)
         yield from self._lans()
         yield from self._computers()
@@ -91,13 +88,15 @@ class _Plant:
         comment = ""
         if version is None:
             version = VERSION_DEFAULT
-            why = "the project does not say its version; --version sets it, and it decides how a changeover goes"
+            why = "the project does not say its version, which decides how a changeover goes; see --version"
             comment = f"  {self._assume('plant.version', version, why)}"
         yield from ("", "[plant]", f"name = {_quoted(_printable(name))}")
         yield f"version = {_quoted(version)}{comment}"
         why = "whether the network honours SendTimeout is not in the project"
-        yield f'network_protocol = "acknowledged"  {self._assume("plant.network_protocol", "acknowledged", why)}'
-        yield f'time_zone = "UTC"  {self._assume("plant.time_zone", "UTC", "the zone is not in the project")}'
+        comment = self._assume("plant.network_protocol", "acknowledged", why)
+        yield f'network_protocol = "acknowledged"  {comment}'
+        comment = self._assume("plant.time_zone", "UTC", "the time zone is not in the project")
+        yield f'time_zone = "UTC"  {comment}'
 
     def _lans(self) -> Iterator[str]:
         for lan in (*self.book.client_lans, *self.book.field_lans):
@@ -106,7 +105,8 @@ class _Plant:
                 why = "the project holds no addresses of this LAN"
             else:
                 why = "the project holds addresses of devices, but no subnet masks"
-            yield f"subnet = {_quoted(str(lan.subnet))}  {self._assume(f'lan.{lan.name}', str(lan.subnet), why)}"
+            subnet = str(lan.subnet)
+            yield f"subnet = {_quoted(subnet)}  {self._assume(f'lan.{lan.name}', subnet, why)}"
 
     def _computers(self) -> Iterator[str]:
         for server, name in zip(self.devices.io_servers, self._scadas, strict=True):
@@ -147,8 +147,9 @@ class _Plant:
                 name = _free_name(f"{task.capitalize()}{number}", taken)
                 mode = UnitMode.PRIMARY if number == 1 else UnitMode.STANDBY
                 why = f"where {task} servers run is not in the project"
+                comment = self._assume(f"{task}_server.{name}", computer, why)
                 yield from ("", f"[[{task}_server]]", f"name = {_quoted(name)}")
-                yield f"computer = {_quoted(computer)}  {self._assume(f'{task}_server.{name}', computer, why)}"
+                yield f"computer = {_quoted(computer)}  {comment}"
                 yield f"mode = {_quoted(mode.value)}"
 
     def _clients(self) -> Iterator[str]:
@@ -175,5 +176,4 @@ def _printable(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A printable text as a basic string of TOML."""
-    assert text.isprintable() or not is_name(text), "names are tidy"
     return json.dumps(text, ensure_ascii=False)

@@ -142,7 +142,7 @@ def _read_with_includes(
 def _check_include(record: Record, name: str) -> None:
     if name.strip(".") == "" or any(c in name for c in '/\\:*?"<>|') or not name.isprintable():
         raise RefusedError(
-            record.file, f"'{name}' is no project name", "the name of a folder beside the project's is wanted",
+            record.file, f"'{name}' is no project name", "the name of a folder beside this one is wanted",
             record=record.number, field="NAME",
         )  # fmt: skip
 
