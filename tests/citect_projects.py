@@ -1,4 +1,4 @@
-"""Citect projects for tests: tables as bytes, and whole projects made of a Plant, the way back of the import."""
+"""Citect projects for tests: tables as bytes, and whole projects made of a Plant."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ def citect_tables(plant: Plant, encoding: str = "cp1252") -> dict[str, bytes]:
             {**_alarm(a), "VAR": a.variables[0]} for a in plant.alarms if a.type is AlarmType.TIME_STAMPED
         ],
         "category.dbf": [
-            {"CATEGORY": c.number, "NAME": c.name, "PRIORITY": c.priority, "LOGDEV": "AlmLog" if c.logs else ""}
+            {
+                "CATEGORY": c.number, "NAME": c.name, "PRIORITY": c.priority,
+                "LOGDEV": "AlmLog" if c.logs else "",
+            }
             for c in dict.fromkeys(alarm.category for alarm in plant.alarms)
         ],
         "trend.dbf": [
@@ -168,7 +171,8 @@ def _digital(alarm: Alarm) -> Row:
         f"NOT {name}" if off else name for name, off in zip(alarm.variables, alarm.inverted, strict=True)
     ]
     return {
-        **_alarm(alarm), "VAR_A": terms[0], "VAR_B": terms[1] if len(terms) > 1 else "", "DELAY": _clock(alarm.delay)
+        **_alarm(alarm), "VAR_A": terms[0], "VAR_B": terms[1] if len(terms) > 1 else "",
+        "DELAY": _clock(alarm.delay),
     }  # fmt: skip
 
 

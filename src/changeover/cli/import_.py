@@ -6,6 +6,7 @@ import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
