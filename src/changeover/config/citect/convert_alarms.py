@@ -90,15 +90,15 @@ def convert_categories(
 def _category_drafts(records: Iterable[Record], notes: Notes) -> Iterator[Draft]:
     columns = Columnwise(("CATEGORY", "NAME", "PRIORITY", *_LOG_DEVICE), notes)
     for record in records:
-        cells = {column: record.get(column.upper()) for column in ("category", "name", "priority")}
+        draft = Draft(record, {c: record.get(c.upper()) for c in ("category", "name", "priority")})
         column = next((name for name in _LOG_DEVICE if name in record.cells), None)
         if column is not None:
-            cells["log"] = "true" if record.get(column) else "false"
+            draft.cells["log"] = "true" if record.get(column) else "false"
             if record.get(column):
                 why = "it is logged to the alarm server's journal here: there are no log devices"
-                record.note(notes, NoteKind.CHANGED, column, why)
-        columns.list(record)
-        yield Draft(record, cells, {})
+                record.note(draft.notes, NoteKind.CHANGED, column, why)
+        columns.list(record, draft.notes)
+        yield draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,10 @@ def _drafts(
         cells |= {column: record.get(origins.get(column, column.upper())) for column in (*_COMMON, *own)}
         draft = Draft(record, cells, origins)
         if _is_representable(draft, notes):
-            _tidy(draft, around, notes)
-            columns.list(record)
+            _tidy(draft, around)
+            columns.list(record, draft.notes)
             if table.unlike:
-                record.note(notes, NoteKind.CHANGED, "TAG", table.unlike)
+                record.note(draft.notes, NoteKind.CHANGED, "TAG", table.unlike)
             yield draft
 
 
@@ -172,32 +172,32 @@ def _is_representable(draft: Draft, notes: Notes) -> bool:
     return True
 
 
-def _tidy(draft: Draft, around: AlarmSurroundings, notes: Notes) -> None:
+def _tidy(draft: Draft, around: AlarmSurroundings) -> None:
     """Leave out what an alarm can do without, and what our reader would only warn of."""
     cells, record = draft.cells, draft.record
     category = cells["category"]
     if category and not category.isdecimal() and category.lower() not in around.category_names:
-        record.note(notes, NoteKind.CELL_LEFT_OUT, "CATEGORY", "no number of a category: it is 0 here")
+        record.note(draft.notes, NoteKind.CELL_LEFT_OUT, "CATEGORY", "no number of a category: it is 0 here")
         cells["category"] = ""
     if cells.get("rate"):
-        _convert_rate(draft, around.rate_period_s, notes)
+        _convert_rate(draft, around.rate_period_s)
     limits = ("highhigh", "high", "low", "lowlow", "deviation")
     for limit, delay in zip(limits, _LIMIT_DELAYS, strict=True):
         if cells.get(delay) and not cells.get(limit):
-            _drop_idle(draft, delay, limit, notes)
+            _drop_idle(draft, delay, limit)
     if cells.get("setpoint") and not cells.get("deviation"):
-        _drop_idle(draft, "setpoint", "deviation", notes)
+        _drop_idle(draft, "setpoint", "deviation")
 
 
-def _drop_idle(draft: Draft, column: str, limit: str, notes: Notes) -> None:
+def _drop_idle(draft: Draft, column: str, limit: str) -> None:
     """Empty a cell that has no effect without another; what says nothing, as 0 or 00:00:00, goes unsaid."""
     if draft.cells[column].strip("0:. "):
         why = f"it has no effect without {limit.upper()}"
-        draft.record.note(notes, NoteKind.CELL_LEFT_OUT, draft.origin(column), why)
+        draft.record.note(draft.notes, NoteKind.CELL_LEFT_OUT, draft.origin(column), why)
     draft.cells[column] = ""
 
 
-def _convert_rate(draft: Draft, period_s: float, notes: Notes) -> None:
+def _convert_rate(draft: Draft, period_s: float) -> None:
     try:
         rate = float(draft.cells["rate"])
     except ValueError:
@@ -205,4 +205,4 @@ def _convert_rate(draft: Draft, period_s: float, notes: Notes) -> None:
         return
     draft.cells["rate"] = f"{rate / period_s:.12g}"
     why = f"it is {draft.cells['rate']} here, in one second; in the product in [Alarm]Period, {period_s:g} s"
-    draft.record.note(notes, NoteKind.CHANGED, "RATE", why)
+    draft.record.note(draft.notes, NoteKind.CHANGED, "RATE", why)

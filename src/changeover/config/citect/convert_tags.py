@@ -61,23 +61,26 @@ def _drafts(records: Iterable[Record], devices: Devices, notes: Notes) -> Iterat
             what = "was left out" if unit.lower() in devices.left_out else "is not in units.dbf"
             record.note(notes, NoteKind.LEFT_OUT, "UNIT", f"its I/O device {what}")
             continue
-        address = _address(record, device, notes)
+        own = Notes()
+        address = _address(record, device, own)
         if address is None:
+            why = f"bits of a register are 1 to {_BITS} in the product"
+            record.note(notes, NoteKind.LEFT_OUT, "ADDR", why)
             continue
         cells = {
             "name": record.get("NAME"),
             "unit": device.name,
             "addr": address,
-            "type": _type(record, notes),
+            "type": _type(record, own),
         }
         cells |= {column: record.get(column.upper()) for column in _COPIED}
         if cells["type"].upper() in _UNSCALED and any(cells[column] for column in _SCALING):
             why = f"{cells['type']} tags are not scaled here"
             column = next(column.upper() for column in _SCALING if cells[column])
-            record.note(notes, NoteKind.CELL_LEFT_OUT, column, why)
+            record.note(own, NoteKind.CELL_LEFT_OUT, column, why)
             cells.update(dict.fromkeys(_SCALING, ""))
-        columns.list(record)
-        yield Draft(record, cells, {})
+        columns.list(record, own)
+        yield Draft(record, cells, notes=own)
 
 
 def _type(record: Record, notes: Notes) -> str:
@@ -88,7 +91,7 @@ def _type(record: Record, notes: Notes) -> str:
 
 
 def _address(record: Record, device: DeviceDraft, notes: Notes) -> str | None:
-    """The address as our drivers read it; None, and a note, where they could not mean the same."""
+    """The address as our drivers read it; None for a bit that the product does not have."""
     text = record.get("ADDR")
     match = _MODBUS.fullmatch(text)
     if not device.driver.is_spoken or not match:
@@ -98,7 +101,6 @@ def _address(record: Record, device: DeviceDraft, notes: Notes) -> str | None:
         # The product takes the first digit for the kind of register, however many follow (KB 2446).
         digits = f"{digits[0]}{digits[1:].zfill(_DIGITS_FULL - 1)}"
     if bit is not None and not 1 <= int(bit) <= _BITS:
-        record.note(notes, NoteKind.LEFT_OUT, "ADDR", f"bits of a register are 1 to {_BITS} in the product")
         return None
     written = digits if bit is None else f"{digits}.{_BITS - int(bit)}"
     if written != text:

@@ -55,16 +55,18 @@ def _drafts(records: Iterable[Record], variables: Variables, notes: Notes) -> It
         cells = {"tag": expression, "type": record.get("TYPE"), "sampleper": record.get("SAMPLEPER")}
         cells |= {"trigger": record.get("TRIGGER"), "area": record.get("AREA")}
         cells |= {kept: record.get(kept.upper()) for kept in _KEPT}
+        draft = Draft(record, cells, {"tag": column})
         if cells["trigger"].lower() not in known and cells["trigger"]:
             if cells["type"].lower() in _EVENT:
                 why = "no variable tag of tags.csv: when this trend records has no counterpart here"
                 record.note(notes, NoteKind.LEFT_OUT, "TRIGGER", why)
                 continue
             why = "no variable tag of tags.csv: here this trend records all the time"
-            record.note(notes, NoteKind.CELL_LEFT_OUT, "TRIGGER", why)
+            record.note(draft.notes, NoteKind.CELL_LEFT_OUT, "TRIGGER", why)
             cells["trigger"] = ""
         if cells["type"].lower() in _EVENT and cells["sampleper"]:
-            record.note(notes, NoteKind.CELL_LEFT_OUT, "SAMPLEPER", "an event trend has none here")
+            why = "an event trend has none here"
+            record.note(draft.notes, NoteKind.CELL_LEFT_OUT, "SAMPLEPER", why)
             cells["sampleper"] = ""
-        columns.list(record)
-        yield Draft(record, cells, {"tag": column})
+        columns.list(record, draft.notes)
+        yield draft

@@ -18,7 +18,8 @@ _LANGUAGES = {
 _NO_EVIDENCE = 0x57
 
 _HIGH = re.compile(rb"[\x80-\xff]")
-_KANA_AND_COMMON_KANJI = re.compile(rb"[\x81-\x97][\x40-\x7e\x80-\xfc]|[\xa6-\xdf]{2,}")
+_KANA_AND_COMMON_KANJI = re.compile(rb"(?:[\x81-\x97][\x40-\x7e\x80-\xfc]){2,}|[\xa6-\xdf]{2,}")
+_AMONG_LETTERS = re.compile(rb"[A-Za-z][\xa0-\xff](?![\x80-\xff])|(?<![\x80-\xff])[\xa0-\xff][A-Za-z0-9]")
 _CYRILLIC_WORD = re.compile(rb"[\xa8\xb8\xc0-\xff]{3,}")
 
 
@@ -52,7 +53,7 @@ def guess_encoding(texts: Iterable[bytes], languages: Iterable[int]) -> Encoding
     Returns:
         What the language drivers say where they agree; else by the bytes: Japanese is mostly pairs whose
         first byte is 0x81 to 0x97, Russian words are whole runs of bytes from 0xC0 on, and in western
-        European texts such bytes stand alone among plain letters.
+        European texts such bytes stand alone among plain letters. Where nothing speaks for any, latin-1.
     """
     said = {_LANGUAGES[code] for code in languages if code in _LANGUAGES and code != _NO_EVIDENCE}
     if len(said) == 1:
@@ -65,12 +66,15 @@ def guess_encoding(texts: Iterable[bytes], languages: Iterable[int]) -> Encoding
     return Encoding(name, f"guessed: {votes[name]} of {len(odd)} texts look like it", True)
 
 
-def _vote(text: bytes) -> str:
+def _vote(text: bytes) -> str | None:
+    """The code page that a text looks like; None where it could be any."""
     high = len(_HIGH.findall(text))
     japanese = sum(len(run) for run in _KANA_AND_COMMON_KANJI.findall(text))
     if 2 * japanese > high and _is_valid(text, "cp932") and not _mostly_cyrillic(text, high):
         return "cp932"
-    return "cp1251" if _mostly_cyrillic(text, high) and _is_valid(text, "cp1251") else "latin-1"
+    if _mostly_cyrillic(text, high) and _is_valid(text, "cp1251"):
+        return "cp1251"
+    return "latin-1" if _AMONG_LETTERS.search(text) else None
 
 
 def _mostly_cyrillic(text: bytes, high: int) -> bool:

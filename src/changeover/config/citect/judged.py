@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from changeover.config.citect.notes import NoteKind, Notes
@@ -29,11 +29,13 @@ class Draft:
         record: What it is made of.
         cells: Text by column; changed while it is judged.
         origins: Columns of the record by ours, where the names differ.
+        notes: About its cells; of no interest any more where the row is left out.
     """
 
     record: Record
     cells: dict[str, str]
-    origins: Mapping[str, str]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
 
     def origin(self, column: str) -> str:
         """The record's column that one of ours comes from."""
@@ -68,6 +70,7 @@ class Sheet(Generic[_T]):
             data = self._content(rows)
             result = self.read(data, findings)
             if not findings.problems:
+                notes.all.extend(note for row in rows for note in row.notes.all)
                 return data, result, rows
             rows = self._without(rows, findings.problems, notes)
 
@@ -102,11 +105,12 @@ class Sheet(Generic[_T]):
             if index in gone or (emptied is not None and not any(row.cells.get(c) for c in emptied)):
                 # One trouble often brings another: the first one is told.
                 continue
-            kind = NoteKind.LEFT_OUT if emptied is None else NoteKind.CELL_LEFT_OUT
-            row.record.note(notes, kind, row.origin(column), f"{problem.problem}, {problem.allowed}")
+            why = f"{problem.problem}, {problem.allowed}"
             if emptied is None:
+                row.record.note(notes, NoteKind.LEFT_OUT, row.origin(column), why)
                 gone.add(index)
             else:
+                row.record.note(row.notes, NoteKind.CELL_LEFT_OUT, row.origin(column), why)
                 row.cells.update(dict.fromkeys(emptied, ""))
         return [row for index, row in enumerate(rows) if index not in gone]
 
@@ -116,7 +120,7 @@ class Columnwise:
 
     Args:
         used: Columns that are taken, in upper case.
-        notes: Takes the notes.
+        notes: Takes what is told once for a table.
     """
 
     # The product's own bookkeeping, the same in thousands of records: told once for each table.
@@ -127,15 +131,13 @@ class Columnwise:
         self._notes = notes
         self._told: set[tuple[str, str]] = set()
 
-    def list(self, record: Record) -> None:
+    def list(self, record: Record, notes: Notes) -> None:
         """List the cells of a record that are not taken; empty ones and FALSE say nothing."""
         for column, text in record.cells.items():
             if not text or column in self._used or text.upper() == "FALSE":
                 continue
             if column not in self.BOOKKEEPING:
-                record.note(
-                    self._notes, NoteKind.CELL_LEFT_OUT, column, "this column has no counterpart here"
-                )
+                record.note(notes, NoteKind.CELL_LEFT_OUT, column, "this column has no counterpart here")
             elif (record.file, column) not in self._told:
                 self._told.add((record.file, column))
                 why = "the product's own bookkeeping, in none of the records"

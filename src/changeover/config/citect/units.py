@@ -191,7 +191,7 @@ class _Conversion:
         if place.host is None:
             why = f"{place.why}; a loopback address is written, its silence can be forecast all the same"
             record.note(self._notes, NoteKind.PLACEHOLDER, "PORT", why)
-        self._columns.list(record)
+        self._columns.list(record, self._notes)
         units.append(unit)
 
     def _server(self, record: Record) -> str:
