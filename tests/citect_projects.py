@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from changeover.drivers.modbus.address import MODBUS_PROTOCOLS
 from changeover.model.alarm import Alarm, AlarmType, Condition
 from changeover.model.device import UnitMode
 from changeover.model.moment import MILLISECOND, SECOND
@@ -124,7 +125,8 @@ def _units(plant: Plant) -> list[Row]:
         {
             "SERVER": unit.io_server,
             "NAME": device.name if unit.mode is UnitMode.PRIMARY else f"{device.name}_{unit.priority}",
-            "NUMBER": device.number, "ADDR": "1", "PROTOCOL": device.protocol,
+            "NUMBER": device.number, "ADDR": "1" if device.protocol in MODBUS_PROTOCOLS else "",
+            "PROTOCOL": device.protocol,
             "PORT": unit.port_name or f"P{device.number}_{unit.priority}",
             "MODE": _MODES[unit.mode], "PRIORITY": unit.priority, "EXCLUSIVE": "FALSE",
         }
