@@ -63,15 +63,23 @@ def dbf_bytes(
     return header + descriptors + b"\r" + b"".join(records) + b"\x1a"
 
 
-def table(rows: Sequence[Row], *columns: str, encoding: str = "cp1252", deleted: Iterable[int] = ()) -> bytes:
-    """A table whose columns are those of its rows, and `columns`, each as long as its longest value."""
-    names = list(dict.fromkeys([*(name for row in rows for name in row), *columns]))
-    lengths = (max([1, *(len(str(row.get(name, "")).encode(encoding)) for row in rows)]) for name in names)
-    return dbf_bytes(list(zip(names, lengths, strict=True)), rows, encoding=encoding, deleted=deleted)
+def table(rows: Sequence[Row], *, encoding: str = "cp1252", least: int = 1) -> bytes:
+    """A table whose columns are those of its rows, each as long as its longest value, and at least `least`."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lengths = (
+        max([least, *(len(str(row.get(name, "")).encode(encoding)) for row in rows)]) for name in names
+    )
+    return dbf_bytes(list(zip(names, lengths, strict=True)), rows, encoding=encoding)
 
 
-def citect_tables(plant: Plant, encoding: str = "cp1252") -> dict[str, bytes]:
-    """The tables of a project that says of a plant all that such a project can say."""
+def citect_tables(plant: Plant, encoding: str = "cp1252", least: int = 1) -> dict[str, bytes]:
+    """The tables of a project that says of a plant all that such a project can say.
+
+    Args:
+        plant: The plant.
+        encoding: Of its texts.
+        least: Least length of a column, in bytes.
+    """
     rows = {
         "units.dbf": _units(plant),
         "boards.dbf": [
@@ -101,7 +109,7 @@ def citect_tables(plant: Plant, encoding: str = "cp1252") -> dict[str, bytes]:
             for trend in plant.trends
         ],
     }  # fmt: skip
-    return {name: table(of, encoding=encoding) for name, of in rows.items() if of}
+    return {name: table(of, encoding=encoding, least=least) for name, of in rows.items() if of}
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
