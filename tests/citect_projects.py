@@ -64,7 +64,7 @@ def dbf_bytes(
 
 
 def table(rows: Sequence[Row], *, encoding: str = "cp1252", least: int = 1) -> bytes:
-    """A table whose columns are those of its rows, each as long as its longest value, and at least `least`."""
+    """A table whose columns are those of its rows, each as long as its longest value, or `least`."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lengths = (
         max([least, *(len(str(row.get(name, "")).encode(encoding)) for row in rows)]) for name in names
