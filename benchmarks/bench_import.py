@@ -4,8 +4,8 @@
 
 The project is made of a plant of 50 I/O devices with two units each: 20,000 tags with comments in Russian,
 half of them scaled, and 4,000 digital alarms, 1,000 analogue ones and 2,000 trends on them, in columns as
-wide as the product's. Each round imports it into files that are loaded once, as the verb does; in the end the tags
-and the forecast that came out are held against those that went in.
+wide as the product's. Each round imports it into files that are loaded once, as the verb does; in the end the
+tags and the forecast that came out are held against those that went in.
 """
 
 from __future__ import annotations

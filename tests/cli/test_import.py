@@ -110,8 +110,8 @@ def test_a_bad_value_in_the_ini_is_refused_with_its_line(site: Path, tmp_path: P
 
 
 def test_an_ini_that_is_no_text_is_refused(site: Path, tmp_path: Path) -> None:
-    (site / "CITECT.INI").write_bytes(b"[LAN]\0")
-    assert "NUL" in refused(run(site, tmp_path / "out"), tmp_path)
+    (site / "CITECT.INI").write_bytes(b"[LAN]\n\0")
+    assert f"{site}/CITECT.INI:2: holds NUL bytes" in refused(run(site, tmp_path / "out"), tmp_path)
 
 
 @pytest.mark.parametrize("what", ["missing", "text", "empty"])

@@ -85,6 +85,12 @@ def import_project(
     progress("reading tables")
     projects = read_projects(source, encoding, notes)
     ini_name, ini_data = ini or _find_ini(projects, notes)
+    nul = ini_data.find(b"\0")
+    if nul >= 0:
+        line = ini_data.count(b"\n", 0, nul) + 1
+        raise RefusedError(
+            f"{ini_name}:{line}", "holds NUL bytes", "a text file in utf-8 or cp1252 is wanted"
+        )
     ini_file = parse_ini(ini_data, ini_name)
     progress("reading I/O devices")
     devices = _devices(projects, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ class Note:
         return one_line(f"{place}:{value} {self.why}")
 
 
+_FORMULA = tuple("=+-@＝＋－＠")
+_NUMBER = re.compile(r"[+-]?[0-9.,]+")
+
 COLUMNS = ("kind", "file", "record", "field", "value", "why")
 
 
@@ -93,6 +97,12 @@ class Notes:
         return {kind: counted[kind] for kind in NoteKind if counted[kind]}
 
 
+def _cell(value: str) -> str:
+    """A value of the project's that a spreadsheet takes for a text, not for a formula."""
+    text = one_line(value)
+    return f"'{text}" if text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
+
+
 def notes_csv(notes: Iterable[Note]) -> bytes:
     """The content of import-notes.csv, in utf-8."""
     text = io.StringIO(newline="")
@@ -100,5 +110,5 @@ def notes_csv(notes: Iterable[Note]) -> bytes:
     rows.writerow(COLUMNS)
     for note in notes:
         record = "" if note.record is None else note.record
-        rows.writerow((note.kind.value, note.file, record, note.field, one_line(note.value), note.why))
+        rows.writerow((note.kind.value, note.file, record, note.field, _cell(note.value), note.why))
     return text.getvalue().encode("utf-8", errors="replace")
