@@ -60,7 +60,7 @@ def test_every_note_is_in_the_file_and_the_first_of_each_kind_are_printed(site: 
     left_out = [note for note in notes if note["kind"] == "left out"]
     assert [note["record"] for note in left_out] == [str(n) for n in range(1, 41)]
     assert {(note["field"], note["value"]) for note in left_out} == {("TYPE", "BYTE")}
-    assert "40 records that have no counterpart" in result.output
+    assert "left out: 40, records that have no counterpart" in result.output
     assert "… 35 more" in result.output
 
 

@@ -173,7 +173,7 @@ def _print(imported: Imported, project: Project, out: Path) -> None:
         notes = [note for note in imported.notes if note.kind is kind]
         if not notes:
             continue
-        click.echo(f"\n{len(notes)} {kind.meaning}")
+        click.echo(f"\n{kind.value}: {len(notes)}, {kind.meaning}")
         for note in notes[:_SHOWN_OF_EACH_KIND]:
             click.echo(f"  {note}")
         if len(notes) > _SHOWN_OF_EACH_KIND:

@@ -11,7 +11,7 @@ from changeover.config.citect.convert_alarms import NO_COUNTERPART, TABLES
 from changeover.config.citect.convert_trends import EXPRESSIONS
 from changeover.config.citect.encoding import CODECS
 from changeover.config.citect.notes import NoteKind
-from changeover.config.citect.tables import IMPORTED
+from changeover.config.citect.tables import CELLS_MAX, IMPORTED, UNITS_MAX
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "reference" / "citect-import.md").read_text("utf-8")
@@ -46,5 +46,6 @@ def test_the_bounds_are_those_in_force() -> None:
     assert f"over {archive.ENTRIES_MAX:,} files" in HOW_TO
     assert f"over {archive.RATIO_MAX} times as large" in " ".join(HOW_TO.split())
     assert f"over {source.FILE_BYTES_MAX // 2**20} MiB" in HOW_TO
+    assert f"over {CELLS_MAX:,} cells or {UNITS_MAX:,} units" in " ".join(HOW_TO.split())
     assert f"over {source.TOTAL_BYTES_MAX // 2**20} MiB together" in HOW_TO
     assert all(f"`{name}`" in HOW_TO or f"--encoding {name}`" in HOW_TO for name in CODECS)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changeover.config.citect import archive, source
+from changeover.config.citect import archive, source, tables
 from changeover.config.citect.archive import ArchiveSource
 from changeover.config.citect.importing import import_project
 from changeover.config.citect.notes import NoteKind
@@ -114,6 +114,14 @@ def test_all_files_together_have_a_bound(tmp_path: Path, monkeypatch: pytest.Mon
     assert sum(map(len, TABLES.values())) > 500
     assert "all tables take over" in refused(write_folder(tmp_path / "site", TABLES))
     assert "all tables take over" in refused(backup(tmp_path, TABLES))
+
+
+@pytest.mark.parametrize(("bound", "said"), [("CELLS_MAX", "over 20 cells"), ("UNITS_MAX", "over 1 units")])
+def test_cells_and_units_have_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, said: str
+) -> None:
+    monkeypatch.setattr(tables, bound, int(said.split()[1]))
+    assert said in refused(write_folder(tmp_path / "site", TABLES))
 
 
 @pytest.mark.parametrize("name", ["../x/units.dbf", "/etc/xunits.dbf", "C:/abcunits.dbf", "..\\x\\units.dbf"])

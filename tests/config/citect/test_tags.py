@@ -306,11 +306,14 @@ def test_parameters_of_the_project_are_listed_with_what_to_do(site: Site) -> Non
     ]
     result = site.run()
     notes = result.notes(NoteKind.LEFT_OUT, "param.dbf")
-    assert [(record, why.split(":")[0]) for record, _, _, why in notes] == [
+    assert [(record, why) for record, _, _, why in notes] == [
         (1, "citect.ini sets it, too, and beats the project's database"),
-        (2, "the forecast reads this parameter"),
-        (3, "the forecast reads this parameter"),
         (4, "nothing here reads this parameter"),
+    ]
+    notes = result.notes(NoteKind.PARAMETER, "param.dbf")
+    assert [(record, value) for record, _, value, _ in notes] == [
+        (2, "[LAN]TimeOut=4000"),
+        (3, "[MODNET.P1]Retry=1"),
     ]
     assert result.imported.files["citect.ini"] == site.files["Citect.INI"]
 

@@ -270,7 +270,7 @@ def test_names_that_are_none_here_are_tidied(site: Site) -> None:
     ]
     site.tables["variable.dbf"] = [{"NAME": "T", "TYPE": "INT", "UNIT": "PLC/1", "ADDR": "40001"}]
     plant = site.run().load().plant
-    assert [server.name for server in plant.io_servers] == ["Srv_1", "Srv_1_", "IOServer"]
+    assert [server.name for server in plant.io_servers] == ["Srv_1", "Srv_1_2", "IOServer"]
     assert [tag.device for tag in plant.tags] == ["PLC_1"]
 
 
@@ -278,8 +278,8 @@ def test_servers_may_be_called_as_our_placeholders_are(site: Site) -> None:
     site.tables["units.dbf"] = [unit("Alarm1", "PLC1", "", "P1"), unit("HMI1", "B", "Standby", "P2")]
     plant = site.run().load().plant
     assert [server.name for server in plant.io_servers] == ["Alarm1", "HMI1"]
-    assert [server.name for server in plant.tasks(Function.ALARM)] == ["Alarm1_", "Alarm2"]
-    assert [client.name for client in plant.clients] == ["HMI1_"]
+    assert [server.name for server in plant.tasks(Function.ALARM)] == ["Alarm1_2", "Alarm2"]
+    assert [client.name for client in plant.clients] == ["HMI1_2"]
 
 
 def test_columns_without_a_counterpart_are_listed_where_they_say_something(site: Site) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from changeover.config.citect.refusal import RefusedError
 
 VERSION = 0x03
-FIELDS_MAX = 1024
+FIELDS_MAX = 255
 RECORDS_MAX = 1_000_000
 
 _HEADER = struct.Struct("<4xIHH17xB2x")

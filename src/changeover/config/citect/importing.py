@@ -205,11 +205,13 @@ def _list_parameters(projects: Projects, ini: IniFile, notes: Notes) -> None:
     for record in projects.records("param.dbf", notes):
         section = record.get("SECTION", "SECTIONNAM", "SECT")
         name = record.get("NAME", "PARAM")
+        kind = NoteKind.LEFT_OUT
         if ini.get(section, name) is not None:
             why = "citect.ini sets it, too, and beats the project's database"
         elif (section.partition(".")[0].lower(), name.lower()) in read:
+            kind = NoteKind.PARAMETER
             why = "the forecast reads this parameter: add it to citect.ini, which is a copy of the site's"
         else:
             why = "nothing here reads this parameter"
         value = f"[{section}]{name}={record.get('VALUE', 'VAL')}"
-        notes.add(NoteKind.LEFT_OUT, record.file, why, record=record.number, column="NAME", value=value)
+        notes.add(kind, record.file, why, record=record.number, column="NAME", value=value)

@@ -97,21 +97,22 @@ class Sheet(Generic[_T]):
 
     def _without(self, rows: list[Draft], problems: list[Diagnostic], notes: Notes) -> list[Draft]:
         gone: set[int] = set()
+        changed: set[int] = set()
         for problem in problems:
             assert problem.line is not None, "the header is ours"
             index = problem.line - 1 - _HEADER_LINES
             row, column = rows[index], problem.parameter
-            emptied = self.together.get(column)
-            if index in gone or (emptied is not None and not any(row.cells.get(c) for c in emptied)):
-                # One trouble often brings another: the first one is told.
-                continue
+            emptied = self.together.get(column, ())
             why = f"{problem.problem}, {problem.allowed}"
-            if emptied is None:
-                row.record.note(notes, NoteKind.LEFT_OUT, row.origin(column), why)
-                gone.add(index)
-            else:
+            if index in gone:
+                continue
+            if any(row.cells.get(cell) for cell in emptied):
                 row.record.note(row.notes, NoteKind.CELL_LEFT_OUT, row.origin(column), why)
                 row.cells.update(dict.fromkeys(emptied, ""))
+                changed.add(index)
+            elif not emptied or index not in changed:
+                row.record.note(notes, NoteKind.LEFT_OUT, row.origin(column), why)
+                gone.add(index)
         return [row for index, row in enumerate(rows) if index not in gone]
 
 

@@ -16,6 +16,7 @@ from changeover.config.diagnostics import one_line, quoted
 class NoteKind(Enum):
     """What became of it; the value stands in import-notes.csv."""
 
+    PARAMETER = "parameter"
     LEFT_OUT = "left out"
     CELL_LEFT_OUT = "cell left out"
     CHANGED = "changed"
@@ -30,6 +31,7 @@ class NoteKind(Enum):
 
 
 _MEANINGS = {
+    NoteKind.PARAMETER: "parameters that a forecast reads, and citect.ini does not have: add them to it",
     NoteKind.LEFT_OUT: "records that have no counterpart",
     NoteKind.CELL_LEFT_OUT: "cells that have no counterpart; the rest of their records is there",
     NoteKind.CHANGED: "cells that are written otherwise here",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from changeover.config.citect.addresses import AddressBook, NamedLan
 from changeover.config.citect.notes import NoteKind, Notes
-from changeover.config.citect.units import DeviceDraft, Devices, UnitDraft
+from changeover.config.citect.units import DeviceDraft, Devices, UnitDraft, free_name
 from changeover.config.servers import PAGE_SCAN_MS_DEFAULT
 from changeover.model.device import UnitMode
 
@@ -109,10 +109,12 @@ class _Plant:
             yield f"subnet = {_quoted(subnet)}  {self._assume(f'lan.{lan.name}', subnet, why)}"
 
     def _computers(self) -> Iterator[str]:
+        lans = {server: dict.fromkeys(self.book.client_lans) for server in self.devices.io_servers}
+        for device in self.devices.all:
+            for unit in device.units:
+                lans[unit.io_server][self.book.lan_of(unit)] = None
         for server, name in zip(self.devices.io_servers, self._scadas, strict=True):
-            mine = [u for device in self.devices.all for u in device.units if u.io_server == server]
-            lans = dict.fromkeys((*self.book.client_lans, *(self.book.lan_of(unit) for unit in mine)))
-            yield from self._computer(name, lans, f"that of I/O server {server}")
+            yield from self._computer(name, lans[server], f"that of I/O server {server}")
         for name in self._hmis:
             yield from self._computer(name, self.book.client_lans, "an operator's")
 
@@ -144,7 +146,7 @@ class _Plant:
         taken = {server.lower() for server in self.devices.io_servers}
         for task in _TASKS:
             for number, computer in enumerate(self._scadas[:2], start=1):
-                name = _free_name(f"{task.capitalize()}{number}", taken)
+                name = free_name(f"{task.capitalize()}{number}", taken)
                 mode = UnitMode.PRIMARY if number == 1 else UnitMode.STANDBY
                 why = f"where {task} servers run is not in the project"
                 comment = self._assume(f"{task}_server.{name}", computer, why)
@@ -155,18 +157,11 @@ class _Plant:
     def _clients(self) -> Iterator[str]:
         taken = {server.lower() for server in self.devices.io_servers}
         for number, computer in enumerate(self._hmis, start=1):
-            name = _free_name(f"HMI{number}", taken)
+            name = free_name(f"HMI{number}", taken)
             why = "clients and their page scan are not in the project"
             yield from ("", "[[client]]", f"name = {_quoted(name)}", f"computer = {_quoted(computer)}")
             scan = self.assumed.page_scan_ms
             yield f"page_scan_ms = {scan}  {self._assume(f'client.{name}', f'{computer}, {scan} ms', why)}"
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    while name.lower() in taken:
-        name = f"{name}_"
-    taken.add(name.lower())
-    return name
 
 
 def _printable(text: str) -> str:

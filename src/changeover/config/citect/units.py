@@ -112,6 +112,15 @@ def tidy_name(text: str, fallback: str) -> str:
     return name if is_name(name) else f"_{name}"[:NAME_LENGTH_MAX].strip() if name else fallback
 
 
+def free_name(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet, and is from now on; names in any case, at most as long as they may be."""
+    stem, number = name[: NAME_LENGTH_MAX - 6], 2
+    while name.lower() in taken:
+        name, number = f"{stem}_{number}", number + 1
+    taken.add(name.lower())
+    return name
+
+
 class _Conversion:
     def __init__(self, ports: Ports, notes: Notes) -> None:
         self._ports = ports
@@ -119,6 +128,8 @@ class _Conversion:
         self._columns = Columnwise(_USED, notes)
         self._devices = Devices()
         self._servers: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._names: set[str] = set()
 
     def run(self, records: Iterable[Record]) -> Devices:
         groups: dict[int, list[Record]] = {}
@@ -198,8 +209,7 @@ class _Conversion:
         text = record.get("SERVER")
         if text.lower() not in self._servers:
             name = tidy_name(text, SERVER_DEFAULT)
-            while name.lower() in (known.lower() for known in self._servers.values()):
-                name = f"{name[: NAME_LENGTH_MAX - 1]}_"
+            name = free_name(name, self._taken)
             self._servers[text.lower()] = name
             self._devices.io_servers.append(name)
             if name != text:
@@ -243,7 +253,7 @@ class _Conversion:
         primary = next(unit for unit in units if unit.mode is UnitMode.PRIMARY)
         text = primary.record.get("NAME")
         name = tidy_name(text, f"Device{number}")
-        if any(device.name.lower() == name.lower() for device in self._devices.all):
+        if name.lower() in self._names:
             why = "another device, of another number, has this name: tags could not tell them apart"
             for unit in units:
                 unit.record.note(self._notes, NoteKind.LEFT_OUT, "NAME", why)
@@ -252,6 +262,7 @@ class _Conversion:
             primary.record.note(
                 self._notes, NoteKind.CHANGED, "NAME", f"no name of a device here: it is {name}"
             )
+        self._names.add(name.lower())
         device = DeviceDraft(name, number, driver, units, self._unit_id(driver, primary, units))
         self._devices.all.append(device)
         for unit in units:
