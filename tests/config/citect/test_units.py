@@ -153,6 +153,8 @@ def test_no_device_at_all_is_refused(site: Site) -> None:
         ({"SPECIAL": "-Iplc.site.example -P502"}, "TCPIP", "is no IPv4 address"),
         ({"SPECIAL": "-I239.1.1.1 -P502"}, "TCPIP", "is no IPv4 address"),
         ({"SPECIAL": "-I0.0.0.0 -P502"}, "TCPIP", "is no IPv4 address"),
+        ({"SPECIAL": "-I10.0.0.0 -P502"}, "TCPIP", "is no IPv4 address"),
+        ({"SPECIAL": "-I10.255.255.255 -P502"}, "TCPIP", "is no IPv4 address"),
         ({"NAME": "other"}, "TCPIP", "not in ports.dbf"),
     ],
 )
@@ -225,6 +227,7 @@ def test_ports_of_one_name_belong_to_their_servers(site: Site) -> None:
         ["10.255.255.254", "11.0.0.1"],
         ["127.255.255.254", "126.0.0.1"],
         ["127.0.0.1", "127.0.0.2"],
+        ["127.127.255.255", "10.10.0.1"],
     ],
 )
 def test_any_addresses_of_devices_find_lans(site: Site, hosts: list[str]) -> None:
@@ -233,6 +236,13 @@ def test_any_addresses_of_devices_find_lans(site: Site, hosts: list[str]) -> Non
     ]
     plant = site.run().load().plant
     assert [unit.address.host for unit in plant.io_device("PLC1").units] == hosts
+
+
+def test_devices_that_leave_no_subnet_are_refused(site: Site) -> None:
+    hosts = ["127.127.255.255", "10.127.255.255"]
+    site.tables["ports.dbf"] = [{"NAME": f"P{i}", "SPECIAL": f"-I{host}"} for i, host in enumerate(hosts, 1)]
+    with pytest.raises(RefusedError, match="leave no subnet"):
+        site.run()
 
 
 def test_two_ways_that_are_one_are_told(site: Site) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import product
 
+from changeover.config.citect.refusal import RefusedError
 from changeover.config.citect.units import DeviceDraft, UnitDraft
 from changeover.model.lan import Endpoint
 
@@ -53,11 +55,11 @@ class AddressBook:
         spare: IPv4Network | None = None
         used = list(fields)
         if unplaced or not fields:
-            spare = _free_loopback(used, _FIELD_NET)
+            spare = _free_net(used, _FIELD_NET)
             used.append(spare)
         clients: list[IPv4Network] = []
         for _ in range(client_lans):
-            clients.append(_free_loopback(used, _CLIENT_NET))
+            clients.append(_free_net(used, _CLIENT_NET))
             used.append(clients[-1])
         named = [(net, False) for net in fields] + ([(spare, True)] if spare else [])
         self.client_lans = [NamedLan(f"LAN_{chr(ord('A') + i)}", net, True) for i, net in enumerate(clients)]
@@ -70,6 +72,7 @@ class AddressBook:
             assert spare is not None, "it is there for these"
             self._placeholders[identity] = spare.network_address + number
         self._taken |= set(self._placeholders.values())
+        self._next: dict[str, IPv4Address] = {}
 
     def endpoint(self, unit: UnitDraft) -> Endpoint:
         """Where a unit answers."""
@@ -84,21 +87,24 @@ class AddressBook:
 
     def next_host(self, lan: NamedLan) -> IPv4Address:
         """An address for one more computer on a LAN."""
-        address = lan.subnet.network_address + _HOST_FIRST
+        address = self._next.get(lan.name, lan.subnet.network_address + _HOST_FIRST)
         while address in self._taken or address.packed[-1] in (0, 255):
             address += 1
-        self._taken.add(address)
+        self._next[lan.name] = address + 1
         return address
 
 
 def _subnets(addresses: Iterable[IPv4Address]) -> list[IPv4Network]:
     """Subnets that hold all addresses as hosts, none within another: a project holds no masks."""
     nets: list[IPv4Network] = []
-    # Sorted, so that the same project always becomes the same plant.
+    # Sorted, so that only the last net can hold the next address, or lie within its net.
     for address in sorted(addresses):
         net = _net_of(address)
-        if not any(net.subnet_of(known) for known in nets):
-            nets = [*(known for known in nets if not known.subnet_of(net)), net]
+        if nets and net.subnet_of(nets[-1]):
+            continue
+        while nets and nets[-1].subnet_of(net):
+            nets.pop()
+        nets.append(net)
     return nets
 
 
@@ -110,10 +116,12 @@ def _net_of(address: IPv4Address) -> IPv4Network:
     return IPv4Network((address, _PREFIX_LENGTH_MIN), strict=False)
 
 
-def _free_loopback(used: Sequence[IPv4Network], first: int) -> IPv4Network:
-    """A loopback subnet that is not used: from 127.<first>.0.0/16 on."""
-    for number in (*range(first, 255), *range(1, first)):
-        net = IPv4Network(f"127.{number}.0.0/{_PREFIX_LENGTH}")
+def _free_net(used: Sequence[IPv4Network], first: int) -> IPv4Network:
+    """A subnet that is not used: 127.<first>.0.0/16 or one of those that follow, else one of 10.0.0.0/8."""
+    numbers = (*range(first, 255), *range(1, first))
+    for network, number in product((127, 10), numbers):
+        net = IPv4Network(f"{network}.{number}.0.0/{_PREFIX_LENGTH}")
         if not any(net.overlaps(known) for known in used):
             return net
-    raise AssertionError("a project with devices in each of 254 loopback subnets")
+    problem = "the devices' addresses leave no subnet of 127.0.0.0/8 and 10.0.0.0/8 free for the clients"
+    raise RefusedError("ports.dbf", problem, "is this one project?")

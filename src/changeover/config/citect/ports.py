@@ -123,4 +123,8 @@ def _usable_address(text: str) -> IPv4Address | None:
         address = IPv4Address(".".join(str(int(part)) for part in text.split(".")))
     except ValueError:
         return None
-    return None if address.is_multicast or address.is_reserved or int(address) >> 24 == 0 else address
+    number = int(address) & 0xFFFFFF
+    # The ends of a network of 8 bits are no host of any.
+    if address.is_multicast or address.is_reserved or int(address) >> 24 == 0 or number in (0, 0xFFFFFF):
+        return None
+    return address

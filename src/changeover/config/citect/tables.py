@@ -14,7 +14,7 @@ from changeover.config.citect.source import ProjectFiles, Source
 PROJECTS_MAX = 200
 CELLS_MAX = 10_000_000
 """Of all tables together: 200,000 tags of 44 columns have 8.8 million."""
-UNITS_MAX = 10_000
+UNITS_MAX = 5_000
 
 IMPORTED = (
     "units.dbf", "boards.dbf", "ports.dbf", "variable.dbf", "digalm.dbf", "advalm.dbf", "anaalm.dbf",
