@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import os
 import sys
 from typing import Any
@@ -14,6 +15,7 @@ from changeover import __version__
 
 VERBS = {
     "new": "Write a commented example project that runs.",
+    "import": "Make a project of a Citect project's tables and ini.",
     "check": "Read a project and list every fault and warning in it.",
     "forecast": "Forecast every changeover of a project from its parameters.",
     "simulate": "Run the machines on a virtual clock and compare with the forecast.",
@@ -41,7 +43,8 @@ class Verbs(click.Group):
         """Import a verb."""
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"changeover.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"changeover.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class _Refused(click.ClickException):
 def command(folder: Path) -> None:
     """Write a commented example project into FOLDER, which must be new or empty."""
     try:
-        _refuse_occupied(folder)
+        refuse_occupied(folder)
         write_project(folder)
     except OSError as error:
         raise _Refused(
@@ -47,16 +48,33 @@ def write_project(folder: Path) -> None:
     Raises:
         OSError: They could not be written; nothing is left behind.
     """
+    write_files(folder, {name: _template(name) for name in _FILES})
+
+
+def write_files(
+    folder: Path, files: Mapping[str, bytes], check: Callable[[Path], None] = lambda stage: None
+) -> None:
+    """Write files into a new or empty folder: all of them, or nothing.
+
+    Args:
+        folder: The folder.
+        files: Content by path in the folder, with '/' between names.
+        check: Called with the folder that the files are in before they are put in place; may raise.
+
+    Raises:
+        OSError: They could not be written; nothing is left behind.
+    """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     stage = None
     placed: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".changeover-new-", dir=folder))
-        for name in _FILES:
+        for name, data in files.items():
             (stage / name).parent.mkdir(exist_ok=True)
-            (stage / name).write_bytes(_template(name))
-        for name in dict.fromkeys(Path(name).parts[0] for name in _FILES):
+            (stage / name).write_bytes(data)
+        check(stage)
+        for name in dict.fromkeys(Path(name).parts[0] for name in files):
             (stage / name).rename(folder / name)
             placed.append(folder / name)
         stage.rmdir()
@@ -78,7 +96,12 @@ def _template(name: str) -> bytes:
     return resources.files("changeover.cli").joinpath("template", Path(name).name).read_bytes()
 
 
-def _refuse_occupied(folder: Path) -> None:
+def refuse_occupied(folder: Path) -> None:
+    """End in words where no project must be written into a folder: it is no new or empty one.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
     if folder.is_dir():
         if any(folder.iterdir()):
             raise _Refused(f"{folder} is not empty. Choose a new folder, or empty this one.")
