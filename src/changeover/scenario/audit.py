@@ -153,11 +153,14 @@ def audit_runs(
     """
     ends = {RunEvent.FINISHED, RunEvent.SKIPPED} if skipped_count else {RunEvent.FINISHED}
     distinct = {(record.origin, record.number): record for record in records}
+    ended = {(record.report, record.scheduled_utc) for record in distinct.values() if record.event in ends}
     finished = Counter(
-        (record.report, record.scheduled_utc) for record in distinct.values() if record.event in ends
+        (record.report, record.scheduled_utc)
+        for record in distinct.values()
+        if record.event is RunEvent.FINISHED
     )
     due = tuple(due)
-    lost = [f"{report} at {scheduled}" for report, scheduled in due if not finished[report, scheduled]]
+    lost = [f"{report} at {scheduled}" for report, scheduled in due if (report, scheduled) not in ended]
     doubled = [f"{report} at {scheduled}" for (report, scheduled), n in finished.items() if n > 1]
     return Counts(len(due), len(lost), len(doubled), 0, _examples(lost=lost, doubled=doubled))
 
