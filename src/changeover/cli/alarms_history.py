@@ -9,8 +9,9 @@ import click
 
 from changeover.cli.alarms_filters import AlarmFilter
 from changeover.cli.alarms_rows import AlarmBook, occurrence_fields, record_fields
-from changeover.cli.alarms_view import counted, journal_table, make_console, summary_table
+from changeover.cli.alarms_view import counted, journal_table, summary_table
 from changeover.cli.attached import Answerer, Asking, converse
+from changeover.cli.console import make_console
 from changeover.cli.trend_times import read_span, shown_zone, zone_name
 from changeover.model.plant import Plant
 from changeover.model.server import Client, Function

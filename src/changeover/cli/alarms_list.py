@@ -10,8 +10,9 @@ import click
 from changeover.cli.alarms import SHOWN_MAX
 from changeover.cli.alarms_filters import AlarmFilter
 from changeover.cli.alarms_rows import AlarmBook
-from changeover.cli.alarms_view import counts, make_console, states_table
+from changeover.cli.alarms_view import counts, states_table
 from changeover.cli.attached import Answerer, Asking, converse
+from changeover.cli.console import make_console
 from changeover.cli.trend_times import shown_zone, zone_name
 from changeover.core.alarm_records import AlarmState
 from changeover.model.plant import Plant

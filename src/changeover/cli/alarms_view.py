@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,8 +22,6 @@ from changeover.runtime.tag_image import TagValue
 
 MEDIUM, WIDE = 115, 165
 """Columns from which category, area and name, and from which value, operator and comment have room too."""
-_PIPED_COLUMNS = 200
-"""Where no terminal cuts lines off."""
 _COLOURS = ("red", "yellow", "cyan")
 """Of the most urgent priority of a project, the next one, and the others; ISA-18.2 wants few."""
 _MARKS = {
@@ -43,14 +39,6 @@ _EVENT_STYLES = {
     AlarmEvent.ACKNOWLEDGED: "green",
     AlarmEvent.COMMENT: "cyan",
 }
-
-
-def make_console() -> Console:
-    """A console on standard output; as wide as it takes where that is no terminal."""
-    console = Console(highlight=False)
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
-        console.width = _PIPED_COLUMNS
-    return console
 
 
 def states_table(rows: Sequence[AlarmRow], book: AlarmBook, zone: tzinfo, width: int) -> Table:

@@ -18,6 +18,7 @@ VERBS = {
     "import": "Make a project of a Citect project's tables and ini.",
     "check": "Read a project and list every fault and warning in it.",
     "forecast": "Forecast every changeover of a project from its parameters.",
+    "plan": "Find the smallest change of parameters that reaches a target.",
     "simulate": "Run the machines on a virtual clock and compare with the forecast.",
     "run": "Run one computer's servers and clients.",
     "up": "Run a whole project on this machine.",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from changeover.cli.alarms_view import clean, counted, make_console
+from changeover.cli.alarms_view import clean, counted
 from changeover.cli.attached import Answerer
+from changeover.cli.console import make_console
 from changeover.cli.trend_times import shown, shown_zone, zone_name
 from changeover.core.report_records import RunEvent
 from changeover.model.plant import Plant

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from changeover.cli.alarms_view import counted, make_console
+from changeover.cli.alarms_view import counted
+from changeover.cli.console import make_console
 from changeover.cli.trend_data import BUCKETS, INTERPOLATED, RAW, Moments, TrendData, TrendWanted, Values
 from changeover.cli.trend_times import long, shown, shown_zone, span_shown, zone_name
 from changeover.cli.watched import value_text

@@ -11,6 +11,7 @@ from changeover.config.devices import Surroundings, read_devices
 from changeover.config.diagnostics import Diagnostic, quoted
 from changeover.config.driver_table import DRIVERS
 from changeover.config.ini import IniFile
+from changeover.config.limits import read_limits
 from changeover.config.network import Network, read_network
 from changeover.config.parameters import REQUEST_TIMEOUT, SEND_TIMEOUT, STACK_PARAMETERS, ParameterUnit
 from changeover.config.servers import Servers, read_servers
@@ -18,6 +19,7 @@ from changeover.config.task_files import TaskFiles
 from changeover.config.timing import read_timing, setting
 from changeover.config.toml_table import Table
 from changeover.model.device import IoDevice
+from changeover.model.limits import Limits
 from changeover.model.moment import milliseconds
 from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, WindowsStack
 from changeover.model.policy import POLICIES, Family, family_of, parse_version
@@ -25,7 +27,7 @@ from changeover.model.tag import Tag
 
 _KEYS = (
     "plant", "lan", "computer", "io_server", "io_device", "alarm_server", "trend_server", "report_server",
-    "client", "windows", "linux", "network",
+    "client", "windows", "linux", "network", "limits",
 )  # fmt: skip
 _VERSIONS = 'allowed are 1.0 to 7.20, such as "5.0" or "3.40"'
 _OPTION = "--version"
@@ -47,6 +49,7 @@ class PlantFile:
         servers: Servers and clients.
         devices: I/O devices by name in lower case.
         time_zone: The zone that reports are scheduled in.
+        limits: What the site has measured.
     """
 
     root: Table
@@ -59,6 +62,7 @@ class PlantFile:
     servers: Servers
     devices: Mapping[str, IoDevice]
     time_zone: str
+    limits: Limits
 
 
 def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
@@ -88,8 +92,9 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
     _check_unused_ports(root, ini, devices)
     _check_send_timeout(root, ini, family)
     time_zone = _read_time_zone(head)
+    limits = read_limits(root, devices, network.lans.values())
     return PlantFile(
-        root, name, chosen, family, network_protocol, stacks, network, servers, devices, time_zone
+        root, name, chosen, family, network_protocol, stacks, network, servers, devices, time_zone, limits
     )
 
 
@@ -124,6 +129,7 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: Tas
         trends=tasks.trends,
         reports=tasks.reports,
         time_zone=read.time_zone,
+        limits=read.limits,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
 from typing import Protocol, TypeVar
@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from changeover.model.alarm import Alarm
 from changeover.model.device import IoDevice, Unit
 from changeover.model.lan import Computer, Endpoint, Lan
+from changeover.model.limits import NOTHING_MEASURED, Limits
 from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.policy import Policy
 from changeover.model.report import Report
@@ -110,6 +111,7 @@ class Plant:
         windows, linux: The stacks' own retransmission, used where `network_protocol` says so.
         alarms, trends, reports: In file order.
         time_zone: IANA name of the zone that reports are scheduled in.
+        limits: What the site has measured of devices and LANs.
     """
 
     name: str
@@ -131,6 +133,11 @@ class Plant:
     trends: tuple[Trend, ...] = ()
     reports: tuple[Report, ...] = ()
     time_zone: str = "UTC"
+    limits: Limits = NOTHING_MEASURED
+    _index: _Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", _Index(self))
 
     @property
     def acknowledgement_delay(self) -> Duration:
@@ -140,19 +147,19 @@ class Plant:
 
     def computer(self, name: str) -> Computer:
         """The computer of that name; KeyError when there is none."""
-        return _named(self.computers, name)
+        return self._index.computers[name]
 
     def io_server(self, name: str) -> IoServer:
         """The I/O server of that name; KeyError when there is none."""
-        return _named(self.io_servers, name)
+        return self._index.io_servers[name]
 
     def io_device(self, name: str) -> IoDevice:
         """The I/O device of that name; KeyError when there is none."""
-        return _named(self.io_devices, name)
+        return self._index.io_devices[name]
 
     def client(self, name: str) -> Client:
         """The client of that name; KeyError when there is none."""
-        return _named(self.clients, name)
+        return self._index.clients[name]
 
     def computer_of(self, server: str) -> str:
         """The computer that a server of any function runs on; KeyError when there is no such server."""
@@ -164,7 +171,7 @@ class Plant:
 
     def task_server(self, name: str) -> TaskServer:
         """The alarm, trend or report server of that name; KeyError when there is none."""
-        return _named(self.task_servers, name)
+        return self._index.task_servers[name]
 
     def partner_of(self, server: TaskServer) -> TaskServer | None:
         """The other server of its function, None when it has none."""
@@ -222,8 +229,12 @@ class Plant:
 
     def common_lans(self, computer: str, other: str) -> tuple[str, ...]:
         """LANs that two computers share, in file order: the ways between them."""
-        one, two = self.computer(computer), self.computer(other)
-        return tuple(lan.name for lan in self.lans if one.address_on(lan.name) and two.address_on(lan.name))
+        found = self._index.lans.get((computer, other))
+        if found is None:
+            one, two = self.computer(computer), self.computer(other)
+            shared = (lan.name for lan in self.lans if one.address_on(lan.name) and two.address_on(lan.name))
+            found = self._index.lans[computer, other] = tuple(shared)
+        return found
 
     def ways(self, client: Client) -> tuple[Way, ...]:
         """Every way from a client to the I/O servers, servers in file order, then LANs."""
@@ -254,12 +265,16 @@ class Plant:
         return (*self.io_servers, *self.task_servers)
 
     def _server(self, name: str) -> IoServer | TaskServer:
-        return _named(self._servers(), name)
+        return self._index.servers[name]
 
     def client_lans(self) -> tuple[str, ...]:
         """LANs that a client is on; the others carry only devices (field LANs)."""
-        homes = [self.computer(client.computer) for client in self.clients]
-        return tuple(lan.name for lan in self.lans if any(home.address_on(lan.name) for home in homes))
+        found = self._index.client_lans
+        if found is None:
+            homes = [self.computer(client.computer) for client in self.clients]
+            shared = (lan.name for lan in self.lans if any(home.address_on(lan.name) for home in homes))
+            found = self._index.client_lans = tuple(shared)
+        return found
 
 
 class _Named(Protocol):
@@ -270,8 +285,31 @@ class _Named(Protocol):
 _N = TypeVar("_N", bound=_Named)
 
 
-def _named(items: tuple[_N, ...], name: str) -> _N:
-    for item in items:
-        if item.name == name:
-            return item
-    raise KeyError(name)
+class _Index:
+    """Everything by its name, and what was asked for about two computers: a forecast asks again and again."""
+
+    __slots__ = (
+        "client_lans",
+        "clients",
+        "computers",
+        "io_devices",
+        "io_servers",
+        "lans",
+        "servers",
+        "task_servers",
+    )
+
+    def __init__(self, plant: Plant) -> None:
+        self.computers = _by_name(plant.computers)
+        self.io_servers = _by_name(plant.io_servers)
+        self.io_devices = _by_name(plant.io_devices)
+        self.task_servers = _by_name(plant.task_servers)
+        self.clients = _by_name(plant.clients)
+        self.servers: dict[str, IoServer | TaskServer] = {**self.task_servers, **self.io_servers}
+        self.lans: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.client_lans: tuple[str, ...] | None = None
+
+
+def _by_name(items: tuple[_N, ...]) -> dict[str, _N]:
+    # Of equal names, which no checked plant has, the first counts.
+    return {item.name: item for item in reversed(items)}

@@ -1,0 +1,139 @@
+"""`changeover plan PROJECT --target 5s`: the smallest change of parameters that reaches a target."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from changeover.cli.common import fail, json_option, load, project_argument
+from changeover.cli.forecast import read_seconds
+from changeover.model.server import Function
+from changeover.scenario.fault import Fault
+
+if TYPE_CHECKING:
+    from changeover.config.project import Project
+    from changeover.guide.planner import Plan
+
+UNMET = 1
+
+
+@click.command("plan")
+@project_argument
+@click.option(
+    "--target", metavar="DURATION", required=True, callback=read_seconds, help="The target: 5s, 500ms, 5."
+)
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    type=click.Choice([f.value for f in Function]),
+    help="Only this function; may be given several times.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    type=click.Choice([f.value for f in Fault]),
+    help="Only this fault; may be given several times.",
+)
+@click.option(
+    "--at",
+    type=click.Choice(["max", "p99", "mean"]),
+    default="max",
+    show_default=True,
+    help="Which figure of each changeover has to meet the target.",
+)
+@click.option("--version", help="Plan for this product version instead of plant.toml's.")
+@click.option("--write", is_flag=True, help="Set the parameters in citect.ini; a backup is left beside it.")
+@json_option
+def command(
+    folder: Path,
+    target: float,
+    functions: tuple[str, ...],
+    faults: tuple[str, ...],
+    at: str,
+    version: str | None,
+    write: bool,
+    as_json: bool,
+) -> None:
+    """The smallest change of PROJECT's parameters with which every changeover meets a target.
+
+    Fewest parameters first, then least Σ ln(old/new); the result is exact. Status 1 where it cannot be met.
+    """
+    from changeover.guide.cells import Measure
+    from changeover.guide.planner import make_plan
+
+    if write and version is not None:
+        fail("--write plans for the version of plant.toml: leave --version out")
+    project = load(folder, version)
+    plan = make_plan(
+        project.plant,
+        project.ini,
+        target,
+        Measure(at),
+        lambda row: (
+            (not functions or row.function.value in functions) and (not faults or row.fault.value in faults)
+        ),
+    )
+    written = _write(project, plan) if write and plan.is_met else None
+    if as_json:
+        from changeover.cli.plan_view import document
+
+        click.echo(json.dumps(document(project.plant, plan, written), indent=2, ensure_ascii=False))
+    else:
+        from changeover.cli.plan_view import print_plan
+
+        print_plan(project.plant, plan)
+        if written:
+            click.echo(written)
+    raise SystemExit(0 if plan.is_met else UNMET)
+
+
+def _write(project: Project, plan: Plan) -> str:
+    """Set the plan's parameters in the file; what was done, in words."""
+    from changeover.config.ini_edit import Assignment, edited
+    from changeover.config.text_file import UnreadableFileError, read_bytes
+
+    path = Path(project.ini.file)
+    assignments = [
+        Assignment(change.knob.section, change.knob.parameter.name, change.value) for change in plan.changes
+    ]
+    try:
+        before = read_bytes(path)
+        after = edited(before, assignments)
+        if after == before:
+            return f"{path}: nothing to change"
+        backup = _backup(path, before)
+        replace_whole(path, after)
+    except UnreadableFileError as error:
+        fail(str(error.diagnostic))
+    except OSError as error:
+        fail(f"{error.filename or path}: {error.strerror}")
+    return f"{path}: {len(assignments)} set, what it was is in {backup}"
+
+
+def _backup(path: Path, content: bytes) -> Path:
+    """Keep what a file was, under the first name that is free."""
+    number = 0
+    while True:
+        backup = path.with_name(f"{path.name}.bak{number or ''}")
+        try:
+            with backup.open("xb") as file:
+                file.write(content)
+            return backup
+        except FileExistsError:
+            number += 1
+
+
+def replace_whole(path: Path, content: bytes) -> None:
+    """Replace a file's content, all of it or nothing; its mode stays."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.chmod(path.stat().st_mode)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""How a plan is shown: what to change, what each changeover takes then, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from rich.table import Table
+
+from changeover.cli.console import make_console
+from changeover.forecast.wording import seconds
+from changeover.guide.cells import Cell, Measure, cell_of
+from changeover.guide.knobs import turned
+from changeover.guide.load import load_of
+from changeover.guide.planner import Change, Figure, Plan, worst_by_kind
+from changeover.model.plant import Plant
+
+_FIGURES = {
+    Measure.MAX: "at the longest",
+    Measure.P99: "in 99 of 100 cases",
+    Measure.MEAN: "on average",
+}
+
+
+def print_plan(plant: Plant, plan: Plan) -> None:
+    """Print a plan for people."""
+    console = make_console()
+    family = plant.policy.family.value
+    figure = _FIGURES[plan.measure]
+    head = f"{plant.name}, version {plant.version} (family {family}): {plan.target_s:g} s {figure}"
+    if not plan.before and not plan.lost:
+        click.echo(f"{head}: nothing changes over here")
+        return
+    click.echo(head)
+    if plan.unmet:
+        for line in _unmet(plan):
+            click.echo(line)
+    elif not plan.changes:
+        click.echo("met as it is: nothing to change")
+    else:
+        console.print(_changes(plan.changes))
+        for line in _proof(plan):
+            click.echo(line)
+    for row in plan.lost:
+        click.echo(f"lost: {row.function.value} {row.fault.value} {row.target}: {row.reason}")
+    console.print(_figures(plan))
+    for line in _load(plant, plan):
+        click.echo(line)
+    for line in _risk(plan):
+        click.echo(line)
+
+
+def document(plant: Plant, plan: Plan, written: str | None) -> dict[str, Any]:
+    """The same for programs."""
+    before, after = load_of(plant), load_of(turned(plant, plan.values))
+    return {
+        "plant": plant.name,
+        "version": plant.version,
+        "family": plant.policy.family.value,
+        "target_s": plan.target_s,
+        "at": plan.measure.value,
+        "met": plan.is_met,
+        "cost": plan.cost,
+        "changes": [
+            {
+                "parameter": str(change.knob),
+                "unit": change.knob.parameter.unit.value,
+                "line": change.knob.line,
+                "old": change.knob.value,
+                "new": change.value,
+                "floor": change.floor.value,
+                "floor_why": change.floor.why or None,
+                "assessed": change.floor.is_assessed,
+                "binding": _figure(change.binding),
+                "without": _figure(change.without),
+            }
+            for change in plan.changes
+        ],
+        "alternatives": [
+            {"cost": other.cost, "values": {str(knob): value for knob, value in other.values.items()}}
+            for other in plan.alternatives
+        ],
+        "before": [_figure(one) for one in plan.before],
+        "after": [_figure(one) for one in plan.after],
+        "unmet": [{"cell": _cell(one.cell), "seconds": one.seconds} for one in plan.unmet],
+        "lost": [{**_cell(cell_of(row)), "why": row.reason} for row in plan.lost],
+        "heartbeats_per_s": {"before": before.heartbeats_per_s, "after": after.heartbeats_per_s},
+        "written": written,
+    }
+
+
+def _cell(cell: Cell) -> dict[str, str]:
+    return {"function": cell.function.value, "fault": cell.fault.value, "target": cell.target}
+
+
+def _figure(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else {**_cell(figure.cell), "seconds": figure.seconds}
+
+
+def _changes(changes: Iterable[Change]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
+    for name in ("parameter", "now", "then", "least", "larger by one"):
+        table.add_column(name, justify="left" if name in ("parameter", "larger by one") else "right")
+    for change in changes:
+        knob, binding = change.knob, change.binding
+        table.add_row(
+            str(knob),
+            knob.in_words(knob.value),
+            knob.in_words(change.value),
+            knob.in_words(change.floor.value),
+            f"{binding.cell} would take {seconds(binding.seconds)}" if binding else "",
+        )
+    return table
+
+
+def _proof(plan: Plan) -> list[str]:
+    needed = [change for change in plan.changes if change.without is not None]
+    lines = [
+        f"  without {change.knob}, all others at their least, {change.without.cell} would take"
+        f" {seconds(change.without.seconds)}"
+        for change in needed
+        if change.without is not None
+    ]
+    count = len(plan.changes)
+    words = "one parameter" if count == 1 else f"{count} parameters"
+    head = f"{words}, Σ ln(old/new) = {plan.cost:.3f}"
+    if len(needed) == count:
+        head += ": no fewer are enough"
+    if plan.alternatives:
+        others, next_best = len(plan.alternatives), plan.alternatives[0].cost
+        head += f"; {others} other sets of as many are enough, the next at {next_best:.3f}"
+    return [head, *lines]
+
+
+def _unmet(plan: Plan) -> list[str]:
+    worst = plan.unmet[0]
+    lines = [f"not realistic: with every parameter at its least {seconds(worst.seconds)} are reachable"]
+    for kind in worst_by_kind(Figure(one.cell, one.seconds) for one in plan.unmet):
+        row = next(one.row for one in plan.unmet if one.cell == kind.cell)
+        stages = ", ".join(
+            f"{stage.name} {seconds(stage.distribution.maximum)}"
+            for stage in sorted(row.stages, key=lambda stage: -stage.distribution.maximum)[:3]
+        )
+        lines.append(f"  {kind.cell} takes {seconds(kind.seconds)}: {stages}")
+    floors = ((knob, floor) for knob, floor in plan.floors.items() if floor.why)
+    lines += [f"  {knob} is at least {knob.in_words(floor.value)}: {floor.why}" for knob, floor in floors]
+    return lines
+
+
+def _figures(plan: Plan) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
+    then = "at the least" if plan.unmet else "then"
+    for name in ("function", "fault", "now", then, "margin"):
+        table.add_column(name, justify="left" if name in ("function", "fault") else "right")
+    after = {(f.cell.function, f.cell.fault): f for f in worst_by_kind(plan.after)}
+    for now in worst_by_kind(plan.before):
+        found = after[now.cell.function, now.cell.fault]
+        table.add_row(
+            now.cell.function.value,
+            now.cell.fault.value,
+            seconds(now.seconds),
+            seconds(found.seconds),
+            seconds(plan.target_s - found.seconds) if found.seconds <= plan.target_s else "missed",
+        )
+    return table
+
+
+def _load(plant: Plant, plan: Plan) -> list[str]:
+    before, after = load_of(plant), load_of(turned(plant, plan.values))
+    if after.heartbeats_per_s == before.heartbeats_per_s:
+        return []
+    return [
+        f"heartbeats of the I/O servers: {before.heartbeats_per_s:.2f} per second now, "
+        f"{after.heartbeats_per_s:.2f} then, on {after.sessions} sessions"
+    ]
+
+
+def _risk(plan: Plan) -> list[str]:
+    """What is not known of the risk that a time-out is false."""
+    unknown = [str(change.knob) for change in plan.changes if change.floor.is_assessed is False]
+    if not unknown:
+        return []
+    return [
+        f"risk of false time-outs: not assessed for {', '.join(unknown)}: "
+        "[limits] in plant.toml does not say how slow answers and acknowledgements can be"
+    ]

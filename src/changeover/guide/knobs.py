@@ -1,0 +1,134 @@
+"""What can be turned in a citect.ini: each parameter that governs a changeover, at the line that sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import log
+
+from changeover.config.driver_table import find_driver
+from changeover.config.ini import IniFile
+from changeover.config.parameters import (
+    HEART_TIME,
+    REQUEST_TIMEOUT,
+    SEND_TIMEOUT,
+    WATCH_TIME,
+    Parameter,
+    ParameterUnit,
+)
+from changeover.config.timing import Setting, driver_settings, setting
+from changeover.model.device import DriverTiming
+from changeover.model.moment import Duration
+from changeover.model.plant import Plant, Timing
+
+_TIMING_FIELDS = {
+    SEND_TIMEOUT: "send_timeout",
+    REQUEST_TIMEOUT: "request_timeout",
+    WATCH_TIME: "watch",
+    HEART_TIME: "heartbeat",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One parameter of one section.
+
+    Attributes:
+        section: As the file spells it, or the parameter's own where no line sets it.
+        parameter: Its row.
+        value: What it is now, in the row's unit.
+        line: The line that sets it, None for the default.
+        units: Names of the units that it governs; empty for what governs the whole plant.
+    """
+
+    section: str
+    parameter: Parameter
+    value: int
+    line: int | None
+    units: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"[{self.section}]{self.parameter.name}"
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether it has few values: whole seconds, or a count."""
+        return self.parameter.unit is not ParameterUnit.MILLISECONDS
+
+    def worth(self, value: int) -> float:
+        """What a value adds to Σ ln; of retries the number of attempts counts."""
+        return log(value + 1 if self.parameter.unit is ParameterUnit.COUNT else value)
+
+    def in_words(self, value: int) -> str:
+        """A value with its unit, such as `2000 ms`."""
+        unit = self.parameter.unit
+        return str(value) if unit is ParameterUnit.COUNT else f"{value} {unit.value}"
+
+
+Values = Mapping[Knob, int]
+"""Some knobs, and what they are set to."""
+
+
+def knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
+    """Every parameter of a project that may govern a changeover: those of [LAN] first, then drivers' by unit.
+
+    Args:
+        plant: The plant that was built with the file.
+        ini: Its citect.ini.
+    """
+    family = plant.policy.family
+    found = [_knob(setting(ini, parameter, family)) for parameter in _TIMING_FIELDS]
+    units: dict[tuple[str, str], set[str]] = {}
+    settings: dict[tuple[str, str], Setting] = {}
+    for device in plant.io_devices:
+        driver = find_driver(device.protocol)
+        assert driver is not None, "a checked plant has known protocols"
+        for unit in device.units:
+            read = driver_settings(ini, driver, unit.port_name, device.name, family)
+            for one in (read.timeout, read.retry):
+                place = (_section(one).lower(), one.parameter.name)
+                settings.setdefault(place, one)
+                units.setdefault(place, set()).add(unit.name)
+    found.extend(_knob(one, frozenset(units[place])) for place, one in settings.items())
+    return tuple(found)
+
+
+def turned(plant: Plant, values: Values) -> Plant:
+    """The plant with other values of some knobs."""
+    fields: dict[str, Duration] = {}
+    drivers: list[tuple[Knob, int]] = []
+    for knob, value in values.items():
+        field = _TIMING_FIELDS.get(knob.parameter)
+        if field is None:
+            drivers.append((knob, value))
+        else:
+            fields[field] = value * knob.parameter.unit.duration
+    timing: Timing = replace(plant.timing, **fields)  # type: ignore[arg-type]
+    if not drivers:
+        return replace(plant, timing=timing)
+    devices = []
+    for device in plant.io_devices:
+        units = tuple(replace(unit, timing=_driven(unit.timing, unit.name, drivers)) for unit in device.units)
+        devices.append(device if units == device.units else replace(device, units=units))
+    return replace(plant, timing=timing, io_devices=tuple(devices))
+
+
+def _driven(timing: DriverTiming, unit: str, drivers: list[tuple[Knob, int]]) -> DriverTiming:
+    for knob, value in drivers:
+        if unit in knob.units:
+            is_count = knob.parameter.unit is ParameterUnit.COUNT
+            timing = (
+                replace(timing, retry=value)
+                if is_count
+                else replace(timing, timeout=value * knob.parameter.unit.duration)
+            )
+    return timing
+
+
+def _section(one: Setting) -> str:
+    return one.parameter.section if one.entry is None else one.entry.section
+
+
+def _knob(one: Setting, units: frozenset[str] = frozenset()) -> Knob:
+    line = None if one.entry is None else one.entry.line
+    return Knob(_section(one), one.parameter, one.value, line, units)

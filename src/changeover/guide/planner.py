@@ -1,0 +1,266 @@
+"""From a target to parameters: the smallest change with which every changeover that is asked for meets it.
+
+Fewest parameters first, then least Σ ln(old / new). Both are exact (`subsets`, `values`); the plan carries
+the proof: for each parameter in it, which changeover would miss the target without it, and which one keeps
+its value from being larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from changeover.config.ini import IniFile
+from changeover.forecast.result import Forecast, Outcome
+from changeover.forecast.rules import forecast_plant
+from changeover.guide.cells import ROUNDING_S, Cell, Measure, Oracle, changing_over
+from changeover.guide.floors import Floor, floor_of
+from changeover.guide.knobs import Knob, Values, knobs_of
+from changeover.guide.subsets import Subsets
+from changeover.guide.values import BestValues
+from changeover.model.plant import Plant
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a cell takes, in seconds."""
+
+    cell: Cell
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One parameter of a plan.
+
+    Attributes:
+        knob: The parameter.
+        value: What it has to be.
+        floor: How low it might go.
+        binding: What would take how long with a value larger by one: it keeps this one from being larger.
+        without: What would take how long without this change, all others at their floors: no plan can do
+            without it. None where another set of as many parameters can.
+    """
+
+    knob: Knob
+    value: int
+    floor: Floor
+    binding: Figure | None
+    without: Figure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another set of as many parameters that meets the target too, at a greater change."""
+
+    values: Values
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A changeover that misses the target whatever the parameters are.
+
+    Attributes:
+        cell: Which.
+        seconds: What is left of it with every parameter at its floor.
+        row: Its forecast then.
+    """
+
+    cell: Cell
+    seconds: float
+    row: Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to change for a target.
+
+    Attributes:
+        target_s: The target, in seconds.
+        measure: Which figure of a changeover it is held against.
+        changes: The parameters, in the order of the knobs; none where the target is met as it is.
+        cost: Σ ln(old / new).
+        before: What each cell takes now.
+        after: What it takes then, or with all parameters at their floors where the target cannot be met.
+        unmet: What cannot meet it, the longest first.
+        lost: Rows that are asked for and come to no changeover at all.
+        alternatives: Other sets of as many parameters, the next best first.
+        floors: Of every knob.
+        forecasts: How many forecasts of a cell the search made.
+        divided: How many intervals it divided: the size of the proof.
+    """
+
+    target_s: float
+    measure: Measure
+    changes: tuple[Change, ...]
+    cost: float
+    before: tuple[Figure, ...]
+    after: tuple[Figure, ...]
+    unmet: tuple[Unmet, ...]
+    lost: tuple[Forecast, ...]
+    alternatives: tuple[Alternative, ...]
+    floors: Mapping[Knob, Floor]
+    forecasts: int
+    divided: int
+
+    @property
+    def is_met(self) -> bool:
+        """Whether every changeover that is asked for meets the target with these changes.
+
+        What is lost comes to no changeover, whatever the parameters are; where there is nothing else, no.
+        """
+        return not self.unmet and bool(self.before or not self.lost)
+
+    @property
+    def values(self) -> dict[Knob, int]:
+        """The changes as values."""
+        return {change.knob: change.value for change in self.changes}
+
+
+def make_plan(
+    plant: Plant,
+    ini: IniFile,
+    target_s: float,
+    measure: Measure = Measure.MAX,
+    wanted: Callable[[Forecast], bool] = lambda _: True,
+) -> Plan:
+    """Plan for a target.
+
+    Args:
+        plant: The plant as it is.
+        ini: Its citect.ini.
+        target_s: The target, in seconds.
+        measure: Which figure of a changeover.
+        wanted: Whether a row of the forecast is asked for.
+    """
+    return Planner(plant, ini, measure, wanted).plan(target_s)
+
+
+class Planner:
+    """Plans for one plant, as often as one likes: what was forecast once is known.
+
+    Args:
+        plant, ini, measure, wanted: As for `make_plan`.
+    """
+
+    def __init__(
+        self, plant: Plant, ini: IniFile, measure: Measure, wanted: Callable[[Forecast], bool]
+    ) -> None:
+        self._knobs = knobs_of(plant, ini)
+        self._floors = {knob: floor_of(plant, knob) for knob in self._knobs}
+        self._least = {knob: floor.value for knob, floor in self._floors.items() if floor.value < knob.value}
+        self._measure = measure
+        rows = [row for row in forecast_plant(plant) if wanted(row)]
+        self._lost = tuple(row for row in rows if row.outcome is Outcome.LOST)
+        self._cells = changing_over(rows)
+        self._oracle = Oracle(plant, self._knobs, measure)
+        self._some = self._unlike()
+
+    @property
+    def now_s(self) -> float:
+        """The longest changeover as it is, in seconds; 0 where there is none."""
+        return max((figure.seconds for figure in self._figures({})), default=0.0)
+
+    @property
+    def least_s(self) -> float:
+        """The longest changeover with every parameter at its floor, in seconds; 0 where there is none."""
+        return max((figure.seconds for figure in self._figures(self._least)), default=0.0)
+
+    def plan(self, target_s: float) -> Plan:
+        """Plan for a target, in seconds."""
+        least = self._figures(self._least)
+        unmet = sorted(
+            (figure for figure in least if figure.seconds > target_s + ROUNDING_S),
+            key=lambda figure: -figure.seconds,
+        )
+        if unmet:
+            return self._plan(target_s, (), {}, [self._unmet(figure) for figure in unmet], 0)
+        while True:
+            # What meets the target with some of the cells is the best for all if it meets it with all.
+            best, others, divided = self._search(target_s)
+            missed = [f for f in self._figures(best.values) if f.seconds > target_s + ROUNDING_S]
+            if not missed:
+                return self._plan(target_s, others, best.values, [], divided)
+            self._some.extend(figure.cell for figure in worst_by_kind(missed))
+
+    def _search(self, target_s: float) -> tuple[Alternative, tuple[Alternative, ...], int]:
+        """The best for some of the cells, the other sets of that size, and how many intervals that took."""
+        cells = tuple(self._some)
+        search = BestValues(self._oracle, self._least, target_s, cells)
+        found = []
+        for knobs in Subsets(self._oracle, self._least, target_s).smallest(cells):
+            values = search.find(knob for knob in self._least if knob in knobs)
+            assert values is not None, "with all of them at their floors the target is met"
+            found.append(Alternative(values, _cost(values)))
+        best, *others = sorted(found, key=lambda one: one.cost)
+        return best, tuple(others), search.divided
+
+    def _plan(
+        self,
+        target_s: float,
+        others: tuple[Alternative, ...],
+        values: Values,
+        unmet: list[Unmet],
+        divided: int,
+    ) -> Plan:
+        ordered = [knob for knob in self._knobs if values.get(knob, knob.value) != knob.value]
+        changes = tuple(self._change(knob, values, target_s) for knob in ordered)
+        return Plan(
+            target_s=target_s,
+            measure=self._measure,
+            changes=changes,
+            cost=_cost(values),
+            before=self._figures({}),
+            after=self._figures(self._least if unmet else values),
+            unmet=tuple(unmet),
+            lost=self._lost,
+            alternatives=others,
+            floors=self._floors,
+            forecasts=self._oracle.asked,
+            divided=divided,
+        )
+
+    def _change(self, knob: Knob, values: Values, target_s: float) -> Change:
+        larger = self._worst({**values, knob: values[knob] + 1}) if values[knob] < knob.value else None
+        spared = {other: floor for other, floor in self._least.items() if other != knob}
+        without = self._worst(spared)
+        return Change(
+            knob,
+            values[knob],
+            self._floors[knob],
+            larger if larger and larger.seconds > target_s + ROUNDING_S else None,
+            without if without and without.seconds > target_s + ROUNDING_S else None,
+        )
+
+    def _figures(self, values: Values) -> tuple[Figure, ...]:
+        return tuple(Figure(cell, self._oracle.figure(cell, values)) for cell in self._cells)
+
+    def _worst(self, values: Values) -> Figure | None:
+        figures = (Figure(cell, self._oracle.figure(cell, values)) for cell in self._some)
+        return max(figures, key=lambda figure: figure.seconds, default=None)
+
+    def _unlike(self) -> list[Cell]:
+        """One of all cells that are alike now and with every parameter at its floor: most likely they are."""
+        found: dict[tuple[object, ...], Cell] = {}
+        for now, least in zip(self._figures({}), self._figures(self._least), strict=True):
+            cell = now.cell
+            found.setdefault((cell.function, cell.fault, now.seconds, least.seconds), cell)
+        return list(found.values())
+
+    def _unmet(self, figure: Figure) -> Unmet:
+        return Unmet(figure.cell, figure.seconds, self._oracle.row(figure.cell, self._least))
+
+
+def worst_by_kind(figures: Iterable[Figure]) -> tuple[Figure, ...]:
+    """Of each function and fault the longest, in the order given."""
+    found: dict[tuple[object, object], Figure] = {}
+    for figure in figures:
+        kind = (figure.cell.function, figure.cell.fault)
+        if kind not in found or figure.seconds > found[kind].seconds:
+            found[kind] = figure
+    return tuple(found.values())
+
+
+def _cost(values: Values) -> float:
+    return sum(knob.worth(knob.value) - knob.worth(value) for knob, value in values.items())

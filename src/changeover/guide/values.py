@@ -1,0 +1,178 @@
+"""The best values of a set of knobs: the least Σ ln(old / new) that meets a target, in whole units.
+
+Branch and bound over whole numbers. Of each knob alone, with all others at their floors, the largest value
+that meets the target is found by interpolation, exactly: a cell's figure never falls when a knob is raised.
+Together these values are an upper bound; where they meet the target, they are the best. Where not, one
+knob's range is divided: over an interval no value of it is better than its upper end, and no value of the
+others better than at its lower end. What remains when no interval can be better than the best that was found
+is that best: the result is exact, whatever the shape of the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from math import inf
+from operator import itemgetter
+
+from changeover.guide.cells import ROUNDING_S, Cell, Oracle
+from changeover.guide.knobs import Knob, Values
+
+_EQUAL = 1e-12
+"""Differences of Σ ln below this are rounding."""
+
+
+class BestValues:
+    """Looks for values.
+
+    Args:
+        oracle: Tells figures.
+        floors: The least value of each knob that may be turned.
+        target_s: The target, in seconds.
+        cells: What has to meet it.
+
+    Attributes:
+        divided: How many intervals were looked at: the size of the proof.
+    """
+
+    def __init__(self, oracle: Oracle, floors: Values, target_s: float, cells: Iterable[Cell]) -> None:
+        self._oracle = oracle
+        self._floors = floors
+        self._limit = target_s + ROUNDING_S
+        self._all = tuple(cells)
+        self._cells: list[Cell] = []
+        self._governed: dict[Knob, list[Cell]] = {}
+        self.divided = 0
+
+    def find(self, knobs: Iterable[Knob]) -> Values | None:
+        """The best values of these knobs, all others as they are; None where none meet the target.
+
+        Cells are taken in one by one, those that the best values so far miss by most: what meets the target
+        with few of them and then with all is the best for all.
+        """
+        free = tuple(knobs)
+        while True:
+            found = self._solve(free, {})
+            if found is None:
+                return None
+            missed = _worst_missed(self._oracle, self._all, found, self._limit)
+            if missed is None:
+                return found
+            self._take(missed)
+
+    def _take(self, cell: Cell) -> None:
+        self._cells.append(cell)
+        for knob in self._oracle.governing(cell, self._floors):
+            self._governed.setdefault(knob, []).append(cell)
+
+    def _solve(self, free: tuple[Knob, ...], fixed: Values) -> Values | None:
+        tops = self._tops(free, fixed)
+        if tops is None:
+            return None
+        # What is met at the upper bound is met by everything below it.
+        missed = [cell for cell in self._cells if not self._meets(cell, {**fixed, **tops})]
+        found = dict(tops)
+        for group, cells in _groups(free, missed, self._governed):
+            knob = max(group, key=lambda one: (one.is_coarse, sum(one in self._of(cell) for cell in cells)))
+            rest = tuple(other for other in group if other is not knob)
+            others = {other: self._floors[other] for other in free if other not in group}
+            best = self._divide(knob, tops[knob], rest, {**fixed, **others})
+            if best is None:
+                return None
+            found.update(best)
+        return found
+
+    def _of(self, cell: Cell) -> tuple[Knob, ...]:
+        return self._oracle.governing(cell, self._floors)
+
+    def _meets(self, cell: Cell, values: Values) -> bool:
+        return self._oracle.figure(cell, values) <= self._limit
+
+    def _divide(self, knob: Knob, top: int, rest: tuple[Knob, ...], fixed: Values) -> Values | None:
+        """The best of all values of one knob up to `top`, each with the best values of the rest."""
+        best: Values | None = None
+        worth = -inf
+        heap: list[tuple[float, int, int]] = []
+
+        def consider(low: int, high: int) -> None:
+            if low > high:
+                return
+            tops = self._tops(rest, {**fixed, knob: low})
+            if tops is not None:
+                heappush(heap, (-knob.worth(high) - _worth(tops), low, high))
+
+        consider(self._floors[knob], top)
+        while heap:
+            bound, low, high = heappop(heap)
+            if -bound <= worth + _EQUAL:
+                break
+            self.divided += 1
+            found = self._solve(rest, {**fixed, knob: high})
+            if found is not None and knob.worth(high) + _worth(found) > worth + _EQUAL:
+                best, worth = {**found, knob: high}, knob.worth(high) + _worth(found)
+            middle = (low + high - 1) // 2
+            consider(low, middle)
+            consider(max(low, middle + 1), high - 1)
+        return best
+
+    def _tops(self, free: tuple[Knob, ...], fixed: Values) -> dict[Knob, int] | None:
+        """The largest value of each knob alone, the others at their floors; None where one has none."""
+        least = {**fixed, **{knob: self._floors[knob] for knob in free}}
+        if not all(self._meets(cell, least) for cell in self._cells):
+            return None
+        return {knob: self._largest(knob, least) for knob in free}
+
+    def _largest(self, knob: Knob, values: Values) -> int:
+        """The largest value of a knob with which its cells meet the target; at its floor they do."""
+        top = knob.value
+        for cell in self._governed.get(knob, ()):
+            top = self._largest_of(cell, knob, top, values)
+        return top
+
+    def _largest_of(self, cell: Cell, knob: Knob, top: int, values: Values) -> int:
+        low, high = self._floors[knob], top
+        over = self._oracle.figure(cell, {**values, knob: high})
+        if over <= self._limit:
+            return high
+        under = self._oracle.figure(cell, {**values, knob: low})
+        by_halves = False
+        while high - low > 1:
+            # Nearly linear: where a straight line says, else in the middle.
+            share = (self._limit - under) / (over - under) if over > under else 0.5
+            guess = low + int((high - low) * (0.5 if by_halves else share))
+            guess = min(max(guess, low + 1), high - 1)
+            seen = self._oracle.figure(cell, {**values, knob: guess})
+            before = high - low
+            if seen <= self._limit:
+                low, under = guess, seen
+            else:
+                high, over = guess, seen
+            by_halves = not by_halves and (high - low) * 2 > before
+        return low
+
+
+def _worst_missed(oracle: Oracle, cells: Iterable[Cell], values: Values, limit: float) -> Cell | None:
+    """The cell that misses the target by most, None where none does."""
+    figures = ((oracle.figure(cell, values), cell) for cell in cells)
+    worst, cell = max(figures, key=itemgetter(0), default=(0.0, None))
+    return cell if worst > limit else None
+
+
+def _groups(
+    free: tuple[Knob, ...], cells: list[Cell], governed: Mapping[Knob, list[Cell]]
+) -> list[tuple[tuple[Knob, ...], list[Cell]]]:
+    """Knobs that some of these cells tie together, and those cells; knobs that none governs are left out."""
+    groups: list[tuple[set[Knob], list[Cell]]] = []
+    for cell in cells:
+        knobs = {knob for knob in free if cell in governed.get(knob, ())}
+        tied = [group for group in groups if group[0] & knobs]
+        for group in tied:
+            groups.remove(group)
+        groups.append(
+            (knobs.union(*(group[0] for group in tied)), [cell, *(c for group in tied for c in group[1])])
+        )
+    return [(tuple(knob for knob in free if knob in knobs), listed) for knobs, listed in groups]
+
+
+def _worth(values: Values) -> float:
+    return sum(knob.worth(value) for knob, value in values.items())

@@ -1,0 +1,117 @@
+"""`changeover plan`: what it prints, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from changeover.cli.main import main
+from changeover.cli.new import write_project
+
+
+def plan(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["plan", str(folder), *options])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_project(tmp_path / "plant")
+    return tmp_path / "plant"
+
+
+def test_a_plan_says_what_to_change_and_why_no_less_is_enough(folder: Path) -> None:
+    result = plan(folder, "--target", "5s")
+    assert result.exit_code == 0, result.output
+    assert "5 s at the longest" in result.stdout
+    row = next(
+        line.split() for line in result.stdout.splitlines() if line.strip().startswith("[LAN]SendTimeout")
+    )
+    assert row[:5] == ["[LAN]SendTimeout", "2000", "ms", "373", "ms"]
+    assert "one parameter" in result.stdout
+    assert "no fewer are enough" in result.stdout
+    assert "lost: io-data lan-silent LAN_A" in result.stdout
+    assert "risk of false time-outs: not assessed for [LAN]SendTimeout" in result.stdout
+
+
+def test_what_was_measured_is_a_floor_and_the_risk_is_assessed(folder: Path) -> None:
+    with (folder / "plant.toml").open("a") as file:
+        file.write("\n[limits.acknowledgement_ms]\nLAN_A = 40\n[limits.device_answer_ms]\nMODNET = 80\n")
+    result = plan(folder, "--target", "5s")
+    assert "not assessed" not in result.stdout
+    document = json.loads(plan(folder, "--target", "5s", "--json").stdout)
+    (change,) = document["changes"]
+    assert (change["parameter"], change["old"], change["new"], change["floor"]) == (
+        "[LAN]SendTimeout",
+        2000,
+        373,
+        50,
+    )
+    assert change["assessed"] is True
+    slow = (folder / "plant.toml").read_text().replace("LAN_A = 40", "LAN_A = 1600")
+    (folder / "plant.toml").write_text(slow)
+    result = plan(folder, "--target", "5s")
+    assert result.exit_code == 1
+    assert "not realistic: with every parameter at its least" in result.stdout
+    assert "LAN_A acknowledges in up to 1600 ms" in result.stdout
+
+
+def test_writing_keeps_every_other_byte_leaves_a_backup_and_is_done_once(folder: Path) -> None:
+    ini = folder / "citect.ini"
+    before = ini.read_bytes()
+    result = plan(folder, "--target", "5s", "--write")
+    assert result.exit_code == 0, result.output
+    assert ini.read_bytes() == before.replace(b"SendTimeout=2000", b"SendTimeout=373")
+    assert (folder / "citect.ini.bak").read_bytes() == before
+    again = plan(folder, "--target", "5s", "--write")
+    assert "nothing to change" in again.stdout
+    assert sorted(path.name for path in folder.glob("citect.ini*")) == ["citect.ini", "citect.ini.bak"]
+
+
+def test_nothing_is_written_where_the_target_cannot_be_met(folder: Path) -> None:
+    before = (folder / "citect.ini").read_bytes()
+    assert plan(folder, "--target", "1s", "--write").exit_code == 1
+    assert (folder / "citect.ini").read_bytes() == before
+
+
+def test_only_what_is_asked_for_has_to_meet_it(folder: Path) -> None:
+    document = json.loads(plan(folder, "--target", "1s", "--function", "io-data", "--json").stdout)
+    assert document["met"] is True
+    assert {cell["function"] for cell in document["after"]} == {"io-data"}
+    mean = json.loads(plan(folder, "--target", "5s", "--at", "mean", "--json").stdout)
+    assert mean["changes"][0]["new"] > 373
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "Missing option '--target'"),
+        (("--target", "soon"), "'soon' is no duration above 0"),
+        (("--target", "5s", "--at", "p50"), "'p50' is not one of 'max', 'p99', 'mean'"),
+        (("--target", "5s", "--write", "--version", "3.30"), "--write plans for the version of plant.toml"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(folder: Path, options: tuple[str, ...], told: str) -> None:
+    result = plan(folder, *options)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ("[limits]\nacknowledgement_ms = 4", "limits.acknowledgement_ms: '4' is not a table"),
+        ("[limits.acknowledgement_ms]\nLAN_C = 4", "'LAN_C' is not in this plant, did you mean LAN_A?"),
+        ("[limits.device_answer_ms]\nPLC1 = -4", "limits.device_answer_ms.PLC1: is out of range"),
+        ("[limits.answers]\nPLC1 = 4", "limits.answers: unknown key"),
+    ],
+)
+def test_limits_that_make_no_sense_are_told_with_their_line(folder: Path, limits: str, told: str) -> None:
+    with (folder / "plant.toml").open("a") as file:
+        file.write(f"\n{limits}\n")
+    result = plan(folder, "--target", "5s")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert "plant.toml:" in result.stderr
