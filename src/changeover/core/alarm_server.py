@@ -137,6 +137,8 @@ class AlarmServer(TaskServer):
         self._unanswered: list[tuple[int, int, int]] = []
         self._states_after: str | None = ""
         self._included: dict[str, int] | None = None
+        # Alarms whose state was not taken over: for them even records that the states include are replayed.
+        self._replayed: set[str] = set()
         self._utc = 0
         # Of the wall clock before the monotonic one, 0 while it is not known.
         self._ahead: Duration = 0
@@ -374,8 +376,16 @@ class AlarmServer(TaskServer):
     def _on_batch(self, fetch: Fetch, batch: Batch, now: Instant) -> Iterable[Effect]:
         if isinstance(fetch, FetchStates):
             self._states_after = None if batch.done else batch.states[-1].tag
-            offered = (state for state in batch.states if self._included is not None or self._is_new(state))
-            adopted = [state for state in map(self.states.adopt, offered) if state is not None]
+            adopted: list[AlarmState] = []
+            for offered in batch.states:
+                if self._included is None and not self._is_new(offered):
+                    continue
+                state = self.states.adopt(offered)
+                if state is not None:
+                    adopted.append(state)
+                elif self.states.get(offered.tag) != offered:
+                    # The own one changed later: what the partner knows besides is in its records.
+                    self._replayed.add(offered.tag)
             self._ask_of_active()
             yield from self._keep(adopted, (), now)
             return
@@ -384,7 +394,7 @@ class AlarmServer(TaskServer):
             if record.action:
                 self._know(record.action)
             seen = self._forget_pending(record)
-            if record.number <= included.get(record.origin, 0):
+            if record.number <= included.get(record.origin, 0) and record.tag not in self._replayed:
                 continue
             # A state that this server had seen by itself is kept now, together with the record that logs it.
             states.append(self.states.apply_record(record, seen) or self.states.get(record.tag))
@@ -421,6 +431,7 @@ class AlarmServer(TaskServer):
     def _on_begin(self, now: Instant) -> Iterable[Effect]:
         self._states_after = ""
         self._included = None
+        self._replayed.clear()
         return ()
 
     def _on_activated(self, now: Instant) -> Iterable[Effect]:
