@@ -335,7 +335,7 @@ def test_a_choice_touches_only_what_the_operator_sees() -> None:
     do(states, SHELVED, 20, "A")
     do(states, DISABLED, 20, "B")
     do(states, ACKNOWLEDGED, 20, "C")
-    assert [state.tag for state in states.listed()] == ["C", "D"]
+    assert [state.tag for state in states if state.is_listed] == ["C", "D"]
     assert [change.state.tag for change in do(states, ACKNOWLEDGED, 30, everything=True)] == ["D"]
     assert not states.get("A").acknowledged
     states.apply_seen(seen(NORMAL, 40, "C"))
@@ -381,12 +381,12 @@ def test_a_shelved_alarm_goes_on_but_is_not_listed_until_the_time_is_over() -> N
     change = states.apply_seen(seen(HIGH, 20))
     assert change is not None
     assert change.event is ACTIVE
-    assert (change.state.words, list(states.listed()), states.next_expiry()) == ("shelved", [], 100)
+    assert (change.state.words, change.state.is_listed, states.next_expiry()) == ("shelved", False, 100)
     assert states.expire(99) == ()
     (change,) = states.expire(150)
     assert change.record == JournalRecord("", 0, 100, "A", UNSHELVED)
     assert (change.state.words, states.next_expiry()) == ("active unacknowledged", None)
-    assert list(states.listed()) == [change.state]
+    assert [state for state in states if state.is_listed] == [change.state]
     assert states.expire(150) == ()
 
 

@@ -32,7 +32,7 @@ def digital(tag: str = "A", *variables: str, delay_ms: float = 0, inverted: tupl
 
 def analogue(*limits: tuple[Condition, float] | tuple[Condition, float, float], **options: object) -> Alarm:
     built = tuple(Limit(condition, value, milliseconds(sum(ms))) for condition, value, *ms in limits)
-    return Alarm("A", "", AlarmType.ANALOGUE, CATEGORY, ("V",), limits=built, **options)  # type: ignore[arg-type]
+    return Alarm("A", "", AlarmType.ANALOGUE, CATEGORY, ("V",), limits=built, **options)
 
 
 class Scene:

@@ -49,7 +49,7 @@ def found(row: Forecast, repetition: int, late_s: float) -> Drill:
 def repeated(tmp_path: Path, repeat: int, late: dict[int, dict[str, float]]) -> list[tuple[Drill, ...]]:
     """Strikes of which some rows come late: by repetition and function, by how many seconds."""
     driller = Driller(
-        PLANT, None, None, None, None, tmp_path, Random(1), lambda _: None,  # type: ignore[arg-type]
+        PLANT, None, None, None, None, tmp_path, Random(1), lambda _: None,
     )  # fmt: skip
     hidden: Any = driller
     hidden._methods = lambda strike: ("one way", "another")
@@ -125,7 +125,7 @@ def rig() -> Iterator[Rig]:
 
 
 def made(strike: Strike, rig: Rig) -> Any:
-    return methods(PLANT, strike, rig, None)  # type: ignore[arg-type]
+    return methods(PLANT, strike, rig, None)
 
 
 def test_all_processes_are_killed_and_each_has_its_instants(rig: Rig) -> None:
@@ -190,8 +190,8 @@ class Lab:
 
 def test_a_pair_is_not_cut_where_the_kernel_has_no_filters() -> None:
     (cut,) = drillable(PLANT, None, "partner-cut")
-    assert obstacle(PLANT, cut, Lab()) == "cutting a pair or a direction needs filters"  # type: ignore[arg-type]
-    assert obstacle(PLANT, SILENT, Lab()) == ""  # type: ignore[arg-type]
+    assert obstacle(PLANT, cut, Lab()) == "cutting a pair or a direction needs filters"
+    assert obstacle(PLANT, SILENT, Lab()) == ""
 
 
 def test_a_pair_that_shares_no_lan_is_not_cut() -> None:
@@ -201,7 +201,7 @@ def test_a_pair_that_shares_no_lan_is_not_cut() -> None:
     computers = tuple({"SCADA1": alone, "SCADA2": apart}.get(c.name, c) for c in PLANT.computers)
     plant = replace(PLANT, computers=computers)
     (cut,) = drillable(PLANT, None, "partner-cut")
-    assert obstacle(plant, cut, Lab()).startswith("the two share no LAN")  # type: ignore[arg-type]
+    assert obstacle(plant, cut, Lab()).startswith("the two share no LAN")
 
 
 def test_what_has_no_standby_or_no_client_is_left_out_with_its_reason() -> None:

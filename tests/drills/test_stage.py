@@ -86,7 +86,7 @@ def rig(tmp_path: Path) -> Rig:
 
 
 def stage(rig: Rig, *functions: Function) -> Stage:
-    return Stage(PLANT, rig, functions or tuple(Function), lambda _: None)  # type: ignore[arg-type]
+    return Stage(PLANT, rig, functions or tuple(Function), lambda _: None)
 
 
 def unsteady(rig: Rig, *functions: Function) -> str:
@@ -220,7 +220,7 @@ def test_a_server_that_begins_anew_has_said_nothing_yet(rig: Rig) -> None:
 
 def watch(rig: Rig, function: Function, target: str) -> RowWatch:
     row = forecast_one(PLANT, function, Fault.SERVER_CLOSED, target)
-    return RowWatch(row, PLANT.clients[0], PLANT, rig)  # type: ignore[arg-type]
+    return RowWatch(row, PLANT.clients[0], PLANT, rig)
 
 
 def redundant_after(rig: Rig, function: Function, target: str) -> int | None:

@@ -80,7 +80,7 @@ class Day:
     def say(self, session: int, message: object) -> tuple[Effect, ...]:
         """A message of a peer, which acknowledges everything."""
         number = self._frames[session] = self._frames.get(session, 0) + 1
-        return self.tell(FrameArrived(session, Frame(number, 2**31, message)))  # type: ignore[arg-type]
+        return self.tell(FrameArrived(session, Frame(number, 2**31, message)))
 
     def pass_time(self, span: int) -> None:
         """Let time pass on both clocks; deadlines that fall due are called."""
@@ -207,7 +207,7 @@ def act(day: Day, event: AlarmEvent, number: int) -> str:
 
 def events(day: Day) -> list[AlarmEvent]:
     """What the server has logged."""
-    return [record.event for kept in day.told(KeepAlarms) for record in kept.records]  # type: ignore[attr-defined]
+    return [record.event for kept in day.told(KeepAlarms) for record in kept.records]
 
 
 @pytest.mark.parametrize("step", [-HOUR, -60, 60, HOUR])
@@ -220,7 +220,7 @@ def test_transitions_are_logged_once_and_in_order_whatever_the_clock_does(step: 
     scan(day, on=False)
     scan(day, on=True)
     assert events(day) == [AlarmEvent.ACTIVE, AlarmEvent.RETURNED, AlarmEvent.ACTIVE]
-    records = [record for kept in day.told(KeepAlarms) for record in kept.records]  # type: ignore[attr-defined]
+    records = [record for kept in day.told(KeepAlarms) for record in kept.records]
     assert records == sorted(records, key=lambda record: record.utc)
 
 
@@ -312,7 +312,7 @@ def ends(day: Day) -> dict[int, list[RunEvent]]:
     """By second of UTC for which a run was scheduled: how it ended, each end."""
     found: dict[int, list[RunEvent]] = {}
     for kept in day.told(KeepRuns):
-        for record in kept.records:  # type: ignore[attr-defined]
+        for record in kept.records:
             if record.event in (RunEvent.FINISHED, RunEvent.FAILED, RunEvent.SKIPPED):
                 found.setdefault(record.scheduled_utc // SECOND, []).append(record.event)
     return found

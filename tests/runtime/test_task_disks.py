@@ -85,13 +85,13 @@ def assert_same(plant: Pairs, function: Function, first_data: Path) -> None:
     first, second = PAIRS[function]
     one, other = kept(plant, first, first_data), kept(plant, second, plant.data)
     if function is TREND:
-        settled = max(utc for utc, _ in one | other) - SETTLES  # type: ignore[misc]
-        one = {sample for sample in one if sample[0] < settled}  # type: ignore[index]
-        other = {sample for sample in other if sample[0] < settled}  # type: ignore[index]
+        settled = max(utc for utc, _ in one | other) - SETTLES
+        one = {sample for sample in one if sample[0] < settled}
+        other = {sample for sample in other if sample[0] < settled}
     elif function is REPORT:
-        settled = max(record.scheduled_utc for record in one | other) - PERIOD  # type: ignore[attr-defined]
-        one = {record for record in one if record.scheduled_utc < settled}  # type: ignore[attr-defined]
-        other = {record for record in other if record.scheduled_utc < settled}  # type: ignore[attr-defined]
+        settled = max(record.scheduled_utc for record in one | other) - PERIOD
+        one = {record for record in one if record.scheduled_utc < settled}
+        other = {record for record in other if record.scheduled_utc < settled}
     assert one
     assert one == other
 
@@ -225,7 +225,7 @@ def test_a_data_folder_that_was_deleted_comes_back_from_the_partner(
         plant.switch(20, False)
         plant.switch(21, True)
         if function is not TREND:
-            until(lambda: len({r.origin for r in kept(plant, first, plant.data)}) > 1, "a new origin")  # type: ignore[attr-defined]
+            until(lambda: len({r.origin for r in kept(plant, first, plant.data)}) > 1, "a new origin")
         plant.start(second)
         plant.await_redundant(first, second)
         stop_both(plant, function)

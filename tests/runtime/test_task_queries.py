@@ -163,7 +163,7 @@ def test_no_question_makes_a_server_read_more_rows_than_an_answer_holds() -> Non
             nothing = np.empty(0)
             return Series(nothing.astype(np.int64), nothing, nothing, nothing.astype(np.int64))
 
-    rows_of(Archive(), TrendQuery("T1", 0, FAR - 1, limit=10**12))  # type: ignore[arg-type]
+    rows_of(Archive(), TrendQuery("T1", 0, FAR - 1, limit=10**12))
     assert asked[0] <= FRAME_BYTES_MAX
 
 
@@ -178,7 +178,7 @@ class SlowSocket:
 
     def recv(self, _: int) -> bytes:
         time.sleep(0.0005)
-        return self._plain.recv(RATE_BYTES)  # type: ignore[attr-defined, no-any-return]
+        return self._plain.recv(RATE_BYTES)
 
 
 def test_a_large_answer_reaches_who_reads_on_and_on(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_large_answer_reaches_who_reads_on_and_on(tmp_path: Path) -> None:
         begin = write_seconds(plant, "Trend1", rows)
         plant.start("Trend1")
         peer = plant.peer("Trend1")
-        peer.socket = SlowSocket(peer.socket)  # type: ignore[assignment]
+        peer.socket = SlowSocket(peer.socket)
         found = peer.ask(TrendQuery("T1", begin, begin + rows * SECOND, limit=rows))
         assert found
 
@@ -391,7 +391,7 @@ def test_a_report_gets_the_whole_journal_of_one_instant(tmp_path: Path) -> None:
     async def main() -> int:
         with Pairs(tmp_path, Layout((REPORT,), alone=True)) as plant:
             data = PlantData(plant.plant, plant.plant.task_server("Report1"), Random(1))
-            data._ask = ask  # type: ignore[assignment, method-assign]
+            data._ask = ask
             return len(await data.journal(0, 20 * SECOND))
 
     assert asyncio.run(main()) == count

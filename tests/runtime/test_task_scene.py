@@ -179,7 +179,7 @@ class Peer:
     def say(self, message: object) -> None:
         """Send a message, whatever it is."""
         self._sent += 1
-        self.socket.sendall(encode(Frame(self._sent, self._received, message)))  # type: ignore[arg-type]
+        self.socket.sendall(encode(Frame(self._sent, self._received, message)))
 
     def hear(self, kind: type) -> Any:
         """The next message of a kind; ConnectionError when the server has ended it."""

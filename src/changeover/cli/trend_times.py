@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from changeover.config.durations import WRITTEN, parse_duration
-from changeover.model.moment import MICROSECOND, MILLISECOND, SECOND, Duration
+from changeover.model.moment import DAY, MICROSECOND, MILLISECOND, SECOND, Duration
 from changeover.model.plant import Plant
 from changeover.runtime.report_times import nanoseconds
 
 MOMENT = "now, a span before now such as -1h, or a time such as 2026-03-02T06:00"
-DAY: Duration = 86_400 * SECOND
 SPAN_MAX: Duration = 3660 * DAY
 _FAR = 2**63
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")

@@ -14,10 +14,9 @@ from itertools import pairwise
 from changeover.config.categories import PRIORITY_MAX, Categories
 from changeover.config.csv_table import Claims, Columns, CsvTable, Row
 from changeover.config.diagnostics import Findings, quoted
-from changeover.config.durations import DAY
 from changeover.config.variables import Variables
 from changeover.model.alarm import Alarm, AlarmType, Category, Condition, Limit
-from changeover.model.moment import Duration
+from changeover.model.moment import DAY, Duration
 from changeover.model.tag import Tag, TagType
 
 DELAY_MAX: Duration = DAY

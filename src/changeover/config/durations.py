@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from changeover.model.moment import MILLISECOND, SECOND, Duration
-
-MINUTE: Duration = 60 * SECOND
-HOUR: Duration = 60 * MINUTE
-DAY: Duration = 24 * HOUR
+from changeover.model.moment import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Duration
 
 WRITTEN = "write HH:MM:SS, seconds, or a number with ms, s, m, h, d or w"
 

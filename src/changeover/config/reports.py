@@ -10,9 +10,8 @@ from cronsim import CronSim, CronSimError
 
 from changeover.config.csv_table import Claims, Columns, CsvTable, Row
 from changeover.config.diagnostics import Diagnostic, Findings, quoted
-from changeover.config.durations import DAY
 from changeover.config.names import is_name
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import DAY, SECOND, Duration
 from changeover.model.report import MissedRuns, Report, ReportFormat, Schedule
 
 PERIOD_MIN: Duration = SECOND

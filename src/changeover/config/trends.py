@@ -5,9 +5,8 @@ from __future__ import annotations
 from changeover.config.alarms import AREA_MAX
 from changeover.config.csv_table import Columns, CsvTable, Row
 from changeover.config.diagnostics import Findings
-from changeover.config.durations import DAY, MINUTE
 from changeover.config.variables import Variables
-from changeover.model.moment import MILLISECOND, Duration
+from changeover.model.moment import DAY, MILLISECOND, MINUTE, Duration
 from changeover.model.trend import Trend, TrendType
 
 PERIOD_MIN: Duration = 10 * MILLISECOND

@@ -184,15 +184,14 @@ class AlarmServer(TaskServer):
     def _take_over(self, changes: Iterable[Change], now: Instant) -> Iterable[Effect]:
         """What this server did to alarms: the active one logs it."""
         changes = tuple(changes)
-        if not self.is_active:
-            # Of these no record will ever come.
-            unlogged = tuple(change.state for change in changes if not self._logs[change.state.tag])
-            if unlogged:
-                yield KeepAlarms(unlogged, ())
         if self.is_active:
             logged = (change.record for change in changes if self._logs[change.state.tag])
             yield from self._keep((change.state for change in changes), self._numbered(logged), now)
         else:
+            # Of these no record will ever come.
+            unlogged = tuple(change.state for change in changes if not self._logs[change.state.tag])
+            if unlogged:
+                yield KeepAlarms(unlogged, ())
             self._publish((change.state for change in changes), now)
 
     def _ask_of_active(self) -> None:

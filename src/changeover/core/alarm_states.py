@@ -39,7 +39,7 @@ from changeover.core.alarm_facts import AlarmFacts, Fact
 from changeover.core.alarm_records import AlarmAction, AlarmEvent, AlarmState, JournalRecord, Shown
 from changeover.core.alarm_watch import Seen
 from changeover.model.alarm import Alarm, Condition
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import DAY, Duration
 
 _VERBS = {
     AlarmEvent.ACKNOWLEDGED: "acknowledge",
@@ -50,7 +50,6 @@ _VERBS = {
     AlarmEvent.COMMENT: "comment on",
 }
 _DONE = ""
-DAY: Duration = 86_400 * SECOND
 SHELVING_MAX: Duration = 366 * DAY
 """For longer an alarm is disabled."""
 TEXT_LENGTH_MAX = 1000
@@ -100,10 +99,6 @@ class AlarmStates:
     def get(self, tag: str) -> AlarmState:
         """The state of an alarm, also of one that is only kept; a tag that nothing is known of is normal."""
         return self._states.get(tag.casefold()) or AlarmState(tag)
-
-    def listed(self) -> Iterator[AlarmState]:
-        """What belongs on the list of active alarms: active or unacknowledged, not disabled, not shelved."""
-        return (state for state in self if state.is_listed)
 
     # --- at the start ---
 

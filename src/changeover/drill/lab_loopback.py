@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from changeover.config.project import FILES
+from changeover.config.text_file import find_file
 from changeover.drill.lab_plan import LabError
 
 PLANT_FILE = "plant.toml"
@@ -43,10 +45,6 @@ def rewrite_loopback(project: Path, out: Path, templates: Iterable[str] = ()) ->
         LabError: `out` is the project itself, plant.toml cannot be read or is no TOML, or holds addresses in
             a form that this function does not know; or a file cannot be copied.
     """
-    # Whoever builds a lab by hand need not have all that a project is read with.
-    from changeover.config.project import FILES  # noqa: PLC0415
-    from changeover.config.text_file import find_file  # noqa: PLC0415
-
     if out.resolve() == project.resolve():
         raise LabError(f"{out} is the project itself, its copy needs a folder of its own")
     source = find_file(project, PLANT_FILE)

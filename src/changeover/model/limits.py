@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from changeover.model.moment import Duration
 
@@ -18,14 +18,20 @@ class Limits:
 
     answers: tuple[tuple[str, Duration], ...] = ()
     acknowledgements: tuple[tuple[str, Duration], ...] = ()
+    _answers: dict[str, Duration] = field(init=False, repr=False, compare=False)
+    _acknowledgements: dict[str, Duration] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_answers", dict(self.answers))
+        object.__setattr__(self, "_acknowledgements", dict(self.acknowledgements))
 
     def answer(self, unit: str) -> Duration | None:
         """The slowest answer of a unit's device, None where it was not measured."""
-        return dict(self.answers).get(unit)
+        return self._answers.get(unit)
 
     def acknowledgement(self, lan: str) -> Duration | None:
         """The slowest acknowledgement on a LAN, None where it was not measured."""
-        return dict(self.acknowledgements).get(lan)
+        return self._acknowledgements.get(lan)
 
 
 NOTHING_MEASURED = Limits()

@@ -13,6 +13,9 @@ Duration = int
 MICROSECOND: Duration = 1_000
 MILLISECOND: Duration = 1_000_000
 SECOND: Duration = 1_000_000_000
+MINUTE: Duration = 60 * SECOND
+HOUR: Duration = 60 * MINUTE
+DAY: Duration = 24 * HOUR
 
 
 def milliseconds(amount: float) -> Duration:

@@ -65,7 +65,7 @@ def render_page(job: Job, fetch: Fetch) -> bytes:
             if length > job.limits.page_bytes:
                 raise _TooLargeError
         return b"".join(pieces)
-    except Exception as error:
+    except Exception as error:  # a site's template may raise anything: told, with its place
         raise PageError(f"{_place(error, loader.loaded)}{_words(error, job)}") from error
 
 

@@ -6,9 +6,9 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import DAY, HOUR, MINUTE, SECOND, Duration
 
-_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND, "w": 604_800 * SECOND}
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _CALENDAR_DAYS = {"d": 1, "w": 7}
 _SPAN = re.compile(r"(?:\d{1,6}[smhdw])+")
 _PART = re.compile(r"(\d+)([smhdw])")

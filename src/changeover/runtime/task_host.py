@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -64,7 +65,7 @@ def partner_of(plant: Plant, server: TaskServerConfiguration) -> Partner:
     return Partner(partner.name, ways, server.mode is TaskMode.PRIMARY, neighbours)
 
 
-class TaskServerHost(Host):
+class TaskServerHost(Host, ABC):
     """Runs one alarm, trend or report server; a subclass adds its archive.
 
     Args:
@@ -140,9 +141,9 @@ class TaskServerHost(Host):
             self.stop()
             self._on_failure(f"{self.server.name}: {why}")
 
+    @abstractmethod
     def look_up(self, effect: core.LookUp) -> None:
-        """Answer a look-up with `found`, at once or later: for the subclass."""
-        raise NotImplementedError
+        """Answer a look-up with `found`, at once or later."""
 
     def found(self, token: int, found: object) -> None:
         """A look-up's answer; one that no frame holds is none."""
@@ -180,7 +181,7 @@ class TaskServerHost(Host):
                 result = work()
             except NO_ANSWER as error:
                 self._loop.call_soon_threadsafe(self._unless_stopped, otherwise, str(error))
-            except Exception as error:
+            except Exception as error:  # whatever a library raises: told, or the end of this process
                 traceback.print_exc()
                 unforeseen = self.fail if urgency == KEEP else otherwise
                 self._loop.call_soon_threadsafe(self._unless_stopped, unforeseen, f"the archive: {error!r}")

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from changeover.core.intervals import Intervals
-from changeover.storage.trend_days import DAY, DayFiles, day_from_text, day_text
+from changeover.model.moment import DAY
+from changeover.storage.trend_days import DayFiles, day_from_text, day_text
 from changeover.storage.trend_series import Definition
 
 Column: TypeAlias = npt.NDArray[Any]

@@ -19,11 +19,11 @@ from collections.abc import Iterable
 
 import duckdb
 
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import DAY, SECOND, Duration
 from changeover.model.trend import Trend
 from changeover.storage.trend_catalogue import table_of
 from changeover.storage.trend_database import TrendArchiveError, TrendDatabase
-from changeover.storage.trend_days import DAY, sync_file
+from changeover.storage.trend_days import sync_file
 
 SETTLING: Duration = 600 * SECOND
 """A day is compacted so long after its end: its last samples come late."""

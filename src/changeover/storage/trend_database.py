@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from changeover.core.intervals import Intervals
+from changeover.model.moment import DAY
 from changeover.model.trend import Trend, TrendType
 from changeover.storage.errors import ArchiveUnusableError
 from changeover.storage.trend_catalogue import (
@@ -20,7 +21,7 @@ from changeover.storage.trend_catalogue import (
     read_catalogue,
     write_coverage,
 )
-from changeover.storage.trend_days import DAY, TICK, DayFiles, sync_file
+from changeover.storage.trend_days import TICK, DayFiles, sync_file
 
 FILE_NAME = "trends.duckdb"
 

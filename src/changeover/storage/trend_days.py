@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from changeover.model.moment import MICROSECOND, SECOND, Duration
+from changeover.model.moment import DAY, MICROSECOND, Duration
 
-DAY: Duration = 86_400 * SECOND
 TICK: Duration = MICROSECOND
 """The archive keeps whole microseconds: a unit that every Parquet tool reads."""
 

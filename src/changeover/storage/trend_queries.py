@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from changeover.core.intervals import Intervals
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import DAY, SECOND, Duration
 from changeover.storage.trend_catalogue import table_of
 from changeover.storage.trend_database import TrendArchiveError, TrendDatabase
-from changeover.storage.trend_days import DAY, TICK
+from changeover.storage.trend_days import TICK
 from changeover.storage.trend_series import (
     Buckets,
     BucketSums,

@@ -14,9 +14,10 @@ import duckdb
 import numpy as np
 
 from changeover.core.trend_records import Samples
+from changeover.model.moment import DAY
 from changeover.storage.trend_catalogue import Column, registered, table_of
 from changeover.storage.trend_database import TrendDatabase
-from changeover.storage.trend_days import DAY, TICK
+from changeover.storage.trend_days import TICK
 
 Place: TypeAlias = tuple[int, int]
 """Up to where samples were given: microseconds, and the last tag's position among those asked for, or -1."""

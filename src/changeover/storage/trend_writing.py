@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from changeover.core.intervals import Intervals
 from changeover.core.trend_records import Covered, Samples
+from changeover.model.moment import DAY
 from changeover.storage.trend_catalogue import insert, registered, table_of, write_coverage
 from changeover.storage.trend_database import TrendArchiveError, TrendDatabase
-from changeover.storage.trend_days import DAY, TICK
+from changeover.storage.trend_days import TICK
 from changeover.storage.trend_series import Moments, Qualities, Values
 
 _COVERAGE_ROWS_MAX = 10_000
