@@ -11,6 +11,7 @@ from changeover.cli.new import write_project
 from changeover.config.diagnostics import ConfigurationError
 from changeover.config.project import Project, load_project
 from changeover.config.task_files import TASK_FILES
+from changeover.guide.check import check, warnings
 
 
 @dataclass
@@ -50,7 +51,9 @@ class Folder:
         return [str(d).removeprefix(f"{self.path}/") for d in caught.value.diagnostics]
 
     def warnings(self) -> list[str]:
-        return [str(d).removeprefix(f"{self.path}/") for d in self.load().warnings]
+        """What `changeover check` warns of, likewise."""
+        found = warnings(check(self.load()))
+        return [str(one).removeprefix(f"{self.path}/") for one in found]
 
 
 @pytest.fixture

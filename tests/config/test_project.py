@@ -138,7 +138,10 @@ def test_every_fault_of_all_files_is_listed_in_order(folder: Folder) -> None:
         "io_device.protocol", "client.page_scan", "[LAN]SendTimeout", "[LAN]WatchTime",
         "name", "type", "unit", "addr", "category", "var_a", "tag", "name", "schedule", "template",
     ]  # fmt: skip
-    assert problems[3].endswith("2000 is out of range, allowed are 1 to 600, in seconds")
+    assert problems[3].endswith(
+        "2000 is out of range: it looks like milliseconds, and counts in seconds,"
+        " allowed are 1 to 600, in seconds, did you mean 2?"
+    )
     assert has(
         problems, f"{tag}name: 'Pump1_Run' is also the tag in line 2", f"{tag}unit: 'PLC9' is no I/O device"
     )
@@ -281,7 +284,8 @@ def test_bad_values_of_known_parameters(folder: Folder) -> None:
         "citect.ini:4: '[IOSERVER': the section's name is not closed, write [Section]",
         "citect.ini:7: [MODNET.P.PLC1]Retry: 9 is out of range",
         "citect.ini:9: [Alarm.C]StartTimeout: 5 is out of range",
-        "citect.ini:11: [Report]WatchTime: 2 is out of range",
+        "citect.ini:11: [Report]WatchTime: 2 is out of range: it looks like seconds, and counts in"
+        " milliseconds",
     ]
 
 
@@ -424,19 +428,22 @@ def test_warnings(folder: Folder) -> None:
     )
     assert [w.split(", ")[0] for w in folder.warnings()] == [
         "citect.ini:2: [LAN]SendTimout: is not known and has no effect",
-        "citect.ini:3: [LAN]SendTimeout: 9000 ms is longer than [LAN]TimeOut",
+        "citect.ini:3: [LAN]SendTimeout: SendTimeout",
         "citect.ini:4: [LAN]SendTimeout: '2000' is ignored",
-        "citect.ini:6: [MODNET]: (Retry+1) × Timeout = 9000 ms is longer than the driver's "
-        "WatchTime of 8000 ms",
-        "citect.ini:6: [MODNET]: a silent device is lost after 9000 ms",
+        "citect.ini:6: [MODNET]Timeout: a silent PLC1 is lost after 9000 ms",
+        "citect.ini:6: [MODNET]Timeout: (Retry+1) × Timeout = 9000 ms is longer than the driver's WatchTime",
         "citect.ini:10: [MODNET.Prt9]Timeout: applies to no unit",
+        "citect.ini:10: [MODNET.Prt9]Timeout: 7 counts in milliseconds",
     ]
 
 
 def test_redundancy_on_one_computer_is_worth_a_warning(folder: Folder) -> None:
     folder.replace("plant.toml", 'name = "IOServer2"\ncomputer = "SCADA2"',
                    'name = "IOServer2"\nport = 13000\ncomputer = "SCADA1"')  # fmt: skip
-    assert any("io_device.unit: all units are on one computer" in w for w in folder.warnings())
+    assert any(
+        "io_device.unit.io_server: all units of PLC1 are on one computer, SCADA1" in w
+        for w in folder.warnings()
+    )
 
 
 def test_an_injected_checker_judges_addresses_of_spoken_protocols(folder: Folder) -> None:
@@ -485,9 +492,9 @@ def test_alarms_trends_and_reports_without_a_server_are_worth_a_warning(folder: 
     folder.write("plant.toml", plant)
     (folder.path / "alarms.csv").rename(folder.path / "ALARMS.csv")
     assert folder.warnings() == [
-        "ALARMS.csv: alarms.csv: nobody watches these alarms, plant.toml has no [[alarm_server]]",
-        "trends.csv: trends.csv: nobody records these tags, plant.toml has no [[trend_server]]",
-        "reports.csv: reports.csv: nobody runs these reports, plant.toml has no [[report_server]]",
+        "ALARMS.csv: alarms.csv: nobody watches these alarms, add [[alarm_server]], or take the rows out",
+        "trends.csv: trends.csv: nobody records these tags, add [[trend_server]], or take the rows out",
+        "reports.csv: reports.csv: nobody runs these reports, add [[report_server]], or take the rows out",
     ]
     for name in ("ALARMS.csv", "trends.csv", "reports.csv"):
         folder.write(name, folder.read(name).splitlines()[0])
@@ -537,7 +544,7 @@ def test_parameters_of_alarm_trend_and_report_servers(folder: Folder) -> None:
     assert timing.report_watch == 200 * MILLISECOND
     folder.write("citect.ini", "[Alarm]\nScanTime=9\n[Trend]\nMaxRdnSamples=0\nGapFillTime=60001\n")
     assert [problem.split(", ")[0] for problem in folder.problems()] == [
-        "citect.ini:2: [Alarm]ScanTime: 9 is out of range",
+        "citect.ini:2: [Alarm]ScanTime: 9 is out of range: it looks like seconds",
         "citect.ini:4: [Trend]MaxRdnSamples: 0 is out of range",
         "citect.ini:5: [Trend]GapFillTime: 60001 is out of range",
     ]
@@ -548,7 +555,7 @@ def test_a_parameter_of_one_cluster_is_worth_a_warning(folder: Folder) -> None:
         "citect.ini", "[Alarm.C1]\nScanTime=100\nSound=x\n[Report.C1.R1]\nWatchTime=200\n!WatchTime=1\n"
     )
     assert folder.warnings() == [
-        "citect.ini:2: [Alarm.C1]ScanTime: has no effect, there are no clusters here, write [Alarm]",
-        "citect.ini:5: [Report.C1.R1]WatchTime: has no effect, there are no clusters here, write [Report]",
+        "citect.ini:2: [Alarm.C1]ScanTime: has no effect, write [Alarm]",
+        "citect.ini:5: [Report.C1.R1]WatchTime: has no effect, write [Report]",
     ]
     assert folder.load().plant.timing.alarm_scan == 500 * MILLISECOND

@@ -76,4 +76,4 @@ def test_a_digital_tag_is_not_scaled(bare: Folder) -> None:
 
 def test_a_device_without_tags_is_worth_a_warning(bare: Folder) -> None:
     bare.write("tags.csv", HEADER)
-    assert "io_device.name: no tag is in this device" in bare.warnings()[0]
+    assert "io_device.name: no tag is in PLC1" in bare.warnings()[0]

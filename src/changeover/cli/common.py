@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from changeover.config.diagnostics import ConfigurationError
+from changeover.config.diagnostics import ConfigurationError, Diagnostic
 from changeover.config.project import Project, load_project
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault
@@ -21,21 +21,43 @@ fault_option = click.option("--fault", type=click.Choice([f.value for f in Fault
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 
-def load(folder: Path, version: str | None = None) -> Project:
-    """Load a project, warnings to stderr; with faults in it, list them all and end with status 2."""
+def read_project(folder: Path, version: str | None = None) -> Project:
+    """Read a project; addresses are checked by the drivers.
+
+    Raises:
+        ConfigurationError: With every fault in it.
+    """
     from changeover.drivers.modbus.address import check_address
 
+    return load_project(folder, version=version, check_address=check_address)
+
+
+def load(folder: Path, version: str | None = None, *, judged: bool = False) -> Project:
+    """Load a project; with faults in it, list them all and end with status 2.
+
+    Args:
+        folder: The project's folder.
+        version: Replaces the version in plant.toml.
+        judged: Whether to list, on stderr, all that `changeover check` warns of, not only what is wrong in
+            the rows of its files: for verbs of whoever designs the plant, not of its operators.
+    """
     try:
-        project = load_project(folder, version=version, check_address=check_address)
+        project = read_project(folder, version)
     except ConfigurationError as error:
         for diagnostic in error.diagnostics:
             click.echo(str(diagnostic), err=True)
         for warning in error.warnings:
             click.echo(f"warning: {warning}", err=True)
         raise SystemExit(2) from None
-    for warning in project.warnings:
+    for warning in _judged(project) if judged else project.warnings:
         click.echo(f"warning: {warning}", err=True)
     return project
+
+
+def _judged(project: Project) -> tuple[Diagnostic, ...]:
+    from changeover.guide.check import check, warnings
+
+    return warnings(check(project))
 
 
 def fail(text: str, status: int = 2) -> NoReturn:

@@ -76,7 +76,7 @@ def command(
         fail("--send-timeouts and --seconds go with --backup")
     if backup and (loopback or any(option is not None for option in (function, fault, target, seed))):
         fail("--backup strikes nothing, and needs namespaces: leave the options for faults out")
-    project = load(folder, version)
+    project = load(folder, version, judged=True)
     strikes = () if backup else _strikes(project.plant, function, fault, target)
     out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
     if out.exists():

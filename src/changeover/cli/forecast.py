@@ -60,7 +60,7 @@ def command(
     chart: Path | None,
 ) -> None:
     """Forecast every changeover of PROJECT: how long, how much #COM, and which parameter makes it so."""
-    plant = load(folder, version).plant
+    plant = load(folder, version, judged=True).plant
     rows = _rows(plant, function, fault)
     missed = _missed(plant, rows, target)
     if chart is not None:

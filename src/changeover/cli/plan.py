@@ -68,7 +68,7 @@ def command(
 
     if write and version is not None:
         fail("--write plans for the version of plant.toml: leave --version out")
-    project = load(folder, version)
+    project = load(folder, version, judged=True)
     plan = make_plan(
         project.plant,
         project.ini,

@@ -62,7 +62,7 @@ def command(
     from changeover.forecast.rules import forecast_plant
     from changeover.model.plant import NetworkProtocol
 
-    plant = load(folder, version).plant
+    plant = load(folder, version, judged=True).plant
     if plant.network_protocol is not NetworkProtocol.ACKNOWLEDGED:
         fail(
             f'network_protocol = "{plant.network_protocol.value}" can only be forecast (D2); '

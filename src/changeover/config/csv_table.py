@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from changeover.config.diagnostics import Diagnostic, Findings, quoted
+from changeover.config.diagnostics import Diagnostic, Findings, Severity, quoted
 from changeover.config.durations import WRITTEN, duration_text, parse_duration
 from changeover.config.text_file import decode
 from changeover.model.moment import Duration
@@ -77,7 +77,9 @@ class Row:
 
     def warn(self, column: str, problem: str, allowed: str) -> None:
         """Report a warning."""
-        self.findings.warnings.append(Diagnostic(self.file, self.line, column, problem, allowed))
+        self.findings.warnings.append(
+            Diagnostic(self.file, self.line, column, problem, allowed, severity=Severity.WARNING)
+        )
 
     def text(self, column: str) -> str:
         """The text of a cell, empty where there is none."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from changeover.config.diagnostics import Diagnostic, quoted
+from changeover.config.diagnostics import quoted
 from changeover.config.driver_table import DRIVERS, Driver, find_driver
 from changeover.config.ini import IniFile
 from changeover.config.names import Names, refer
 from changeover.config.network import Network, read_endpoint
-from changeover.config.parameters import REQUEST_TIMEOUT
 from changeover.config.servers import PRIORITY_MAX, Servers
-from changeover.config.timing import DriverSettings, driver_settings, setting
+from changeover.config.timing import DriverSettings, driver_settings
 from changeover.config.toml_table import Table
 from changeover.model.device import DriverTiming, IoDevice, Unit, UnitMode
 from changeover.model.lan import Endpoint
-from changeover.model.moment import MILLISECOND, Duration
+from changeover.model.moment import Duration
 from changeover.model.policy import Family
 
 _NUMBER_MAX = 32_767
+PROTOCOLS_DIFFER = "protocols-differ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,6 @@ def read_devices(root: Table, around: Surroundings) -> dict[str, IoDevice]:
     devices: dict[str, IoDevice] = {}
     names = Names()
     numbers: dict[int, str] = {}
-    addresses: dict[Endpoint, str] = {}
     for table in root.tables("io_device"):
         table.expect_only("name", "number", "protocol", "unit")
         name = names.claim(table, "I/O device")
@@ -91,18 +90,8 @@ def read_devices(root: Table, around: Surroundings) -> dict[str, IoDevice]:
         driver = _read_protocol(table)
         drafts = [_read_unit(unit, name, driver, around) for unit in table.tables("unit")]
         _check_units(table, drafts)
-        for draft in drafts:
-            owner = addresses.setdefault(draft.address, name)
-            if draft.address.port and owner != name:
-                draft.table.warn(
-                    "address",
-                    f"{draft.address} is also an address of {owner}",
-                    "one fault then takes both devices",
-                )
         protocol = driver.protocol if driver else ""
-        devices.setdefault(
-            name.lower(), IoDevice(name, number, protocol, _ordered_units(table, name, drafts))
-        )
+        devices.setdefault(name.lower(), IoDevice(name, number, protocol, _ordered_units(name, drafts)))
     return devices
 
 
@@ -116,7 +105,7 @@ def _read_protocol(table: Table) -> Driver | None:
 
 
 def _read_unit(table: Table, device: str, driver: Driver | None, around: Surroundings) -> _Draft:
-    table.expect_only("io_server", "mode", "address", "priority", "port_name")
+    table.expect_only("io_server", "mode", "address", "priority", "port_name", "protocol")
     server = refer(table, "io_server", around.servers.io_servers)
     mode = table.choice("mode", UnitMode)
     address, lan = read_endpoint(table, "address", around.network)
@@ -131,51 +120,23 @@ def _read_unit(table: Table, device: str, driver: Driver | None, around: Surroun
     port_name = table.text("port_name", default="") if "port_name" in table.values else ""
     settings = None
     if driver is not None:
+        _check_protocol(table, driver)
         settings = driver_settings(around.ini, driver, port_name, device, around.family)
-        _check_settings(table, settings, around)
     return _Draft(table, server.name if server else "", mode, address, priority, port_name, settings)
 
 
-def _check_settings(table: Table, settings: DriverSettings, around: Surroundings) -> None:
-    """Relations that are legal, but that an engineer should know about."""
-    timing, protocol = settings.timing, settings.driver.protocol
-    one_request = timing.timeout * (timing.retry + 1)
-    until_offline = timing.timeout * timing.attempts_until_offline
-    if one_request > timing.watch:
-        problem = (
-            f"(Retry+1) × Timeout = {_ms(one_request)} ms is longer than the driver's WatchTime "
-            f"of {_ms(timing.watch)} ms"
-        )
-        _warn(table, settings, around, f"[{protocol}]", problem, "it should not be longer (KB 2905)")
-    if timing.timeout < around.round_trip:
-        _warn(
-            table, settings, around, str(settings.driver.timeout_parameter),
-            f"{_ms(timing.timeout)} ms is shorter than the network's round trip",
-            "healthy devices would go offline",
-        )  # fmt: skip
-    waiting = setting(around.ini, REQUEST_TIMEOUT, around.family)
-    if around.family is Family.C and until_offline > waiting.duration and (settings.entry or waiting.entry):
-        _warn(
-            table, settings, around, f"[{protocol}]",
-            f"a silent device is lost after {_ms(until_offline)} ms, #COM shows from {waiting.value} ms on",
-            "[LAN]TimeOut should be longer (I2)",
-        )  # fmt: skip
-
-
-def _ms(span: Duration) -> int:
-    return span // MILLISECOND
-
-
-def _warn(
-    table: Table, settings: DriverSettings, around: Surroundings, name: str, problem: str, allowed: str
-) -> None:
-    """A warning at the driver's line in citect.ini, at the unit where defaults are to blame."""
-    entry = settings.entry
-    if entry is None:
-        table.warn(None, f"{name}: {problem}", allowed)
+def _check_protocol(table: Table, driver: Driver) -> None:
+    """A unit may name its protocol: that of its device, since all units of a device speak one (KB 1085)."""
+    if "protocol" not in table.values:
         return
-    where = name if name.partition("]")[2] else f"[{entry.section}]"
-    table.findings.warnings.append(Diagnostic(around.ini.file, entry.line, where, problem, allowed))
+    text = table.text("protocol")
+    if text and find_driver(text) is not driver:
+        table.problem(
+            "protocol",
+            f"{quoted(text)} is not the protocol of its I/O device, {driver.protocol}",
+            "all units of an I/O device speak one protocol",
+            PROTOCOLS_DIFFER,
+        )
 
 
 def _check_units(table: Table, drafts: list[_Draft]) -> None:
@@ -213,7 +174,7 @@ def _check_units(table: Table, drafts: list[_Draft]) -> None:
         ways.add(way)
 
 
-def _ordered_units(table: Table, device: str, drafts: list[_Draft]) -> tuple[Unit, ...]:
+def _ordered_units(device: str, drafts: list[_Draft]) -> tuple[Unit, ...]:
     priorities = effective_priorities([(draft.mode, draft.priority) for draft in drafts])
     units = [
         Unit(
@@ -228,14 +189,4 @@ def _ordered_units(table: Table, device: str, drafts: list[_Draft]) -> tuple[Uni
         for draft, priority in zip(drafts, priorities, strict=True)
     ]
     units.sort(key=lambda unit: unit.priority)
-    if (
-        units
-        and units[0].mode is not UnitMode.PRIMARY
-        and any(unit.mode is UnitMode.PRIMARY for unit in units)
-    ):
-        table.warn(
-            "unit",
-            f"the unit on {units[0].io_server} comes first by its priority, though another has mode primary",
-            "give the primary the lowest number",
-        )
     return tuple(units)

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 _SHOWN_LENGTH_MAX = 60
+PROJECT_FILE = "project-file"
+"""The rule of everything that the description of a project's files does not allow."""
+
+
+class Severity(Enum):
+    """What a diagnostic means for a project's use."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault (or, in `Project.warnings`, one advice).
+    """One thing that was found in a project's files.
 
     Attributes:
         file: The file as the user named it, such as `plant/citect.ini`.
@@ -22,6 +33,9 @@ class Diagnostic:
         parameter: What the fault is about, such as `[LAN]SendTimeout` or `io_device.unit.mode`.
         problem: What is wrong.
         allowed: What is allowed, or what to do.
+        rule: Id of the rule that it breaks: its page in docs/reference/checks.
+        severity: An error forbids the project's use.
+        why: What it leads to, with its source; empty where the problem says it.
     """
 
     file: str
@@ -29,6 +43,9 @@ class Diagnostic:
     parameter: str
     problem: str
     allowed: str
+    rule: str = PROJECT_FILE
+    severity: Severity = Severity.ERROR
+    why: str = ""
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

@@ -73,15 +73,14 @@ class Driver:
         )
 
     @property
+    def timing(self) -> tuple[Parameter, ...]:
+        """The rows that are read for each unit, nested sections resolved."""
+        return self.timeout_parameter, self.retry_parameter, self.watch_parameter, self.max_pending_parameter
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Every row of this driver's section."""
-        return (
-            self.timeout_parameter,
-            self.retry_parameter,
-            self.watch_parameter,
-            self.max_pending_parameter,
-            *self.others,
-        )
+        return *self.timing, *self.others
 
     def _row(
         self,

@@ -87,15 +87,35 @@ class Parameter:
                 unit = ""
         return f"allowed are {self.minimum} to {self.maximum}{unit}"
 
+    def is_whole(self, text: str) -> bool:
+        """Whether a value as written is a whole number."""
+        return _WHOLE_NUMBER.fullmatch(text) is not None
+
+    def meant(self, text: str) -> int | None:
+        """The value that was most likely meant by one in the wrong unit of time; None for none.
+
+        Seconds where milliseconds count: 1 to 60 for what is half a second or more by default. Milliseconds
+        where seconds count: 100 or more for what is a minute or less by default (ours).
+        """
+        if not self.is_whole(text):
+            return None
+        value, usual = int(text), max(self.defaults)
+        if self.unit is ParameterUnit.MILLISECONDS and usual >= 500 and 1 <= value <= 60:
+            meant = value * 1000
+        elif self.unit is ParameterUnit.SECONDS and usual <= 60 and value >= 100:
+            meant = -(-value // 1000)
+        else:
+            return None
+        return meant if self.minimum <= meant <= self.maximum else None
+
     def read(self, text: str) -> int:
         """A value as written in the ini file.
 
         Raises:
             ValueError: It is no whole number or out of range; the message says which.
         """
-        if not _WHOLE_NUMBER.fullmatch(text):
-            hint = " (';' begins no comment here)" if ";" in text else ""
-            raise ValueError(f"{quoted(text)} is not a whole number{hint}")
+        if not self.is_whole(text):
+            raise ValueError(f"{quoted(text)} is not a whole number")
         value = int(text)
         if not self.minimum <= value <= self.maximum:
             raise ValueError(f"{value} is out of range")

@@ -9,14 +9,13 @@ from zoneinfo import available_timezones
 
 from changeover.config.devices import Surroundings, read_devices
 from changeover.config.diagnostics import Diagnostic, quoted
-from changeover.config.driver_table import DRIVERS
 from changeover.config.ini import IniFile
 from changeover.config.limits import read_limits
 from changeover.config.network import Network, read_network
-from changeover.config.parameters import REQUEST_TIMEOUT, SEND_TIMEOUT, STACK_PARAMETERS, ParameterUnit
+from changeover.config.parameters import STACK_PARAMETERS, ParameterUnit
 from changeover.config.servers import Servers, read_servers
 from changeover.config.task_files import TaskFiles
-from changeover.config.timing import read_timing, setting
+from changeover.config.timing import read_timing
 from changeover.config.toml_table import Table
 from changeover.model.device import IoDevice
 from changeover.model.limits import Limits
@@ -88,9 +87,6 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
     round_trip = milliseconds(stacks["network", "round_trip_ms"])
     around = Surroundings(network, servers, ini, family, round_trip)
     devices = read_devices(root, around)
-    _check_pairs(root, devices, servers)
-    _check_unused_ports(root, ini, devices)
-    _check_send_timeout(root, ini, family)
     time_zone = _read_time_zone(head)
     limits = read_limits(root, devices, network.lans.values())
     return PlantFile(
@@ -182,63 +178,3 @@ def _read_stacks(root: Table) -> dict[tuple[str, str], float]:
                 value = table.number(row.key, row.minimum, row.maximum, row.default)
             values[name, row.key] = value
     return values
-
-
-def _check_pairs(root: Table, devices: Mapping[str, IoDevice], servers: Servers) -> None:
-    """Redundant units on one computer are legal, and lost together."""
-    for table in root.tables("io_device"):
-        device = devices.get(str(table.values.get("name", "")).strip().lower())
-        if device is None or len(device.units) < 2:
-            continue
-        owners = [servers.io_servers.get(unit.io_server.lower()) for unit in device.units]
-        homes = {owner.computer if owner else None for owner in owners}
-        if len(homes) == 1 and None not in homes:
-            table.warn(
-                "unit",
-                "all units are on one computer",
-                "its loss is survived only with I/O servers on two computers",
-            )
-
-
-def _check_unused_ports(root: Table, ini: IniFile, devices: Mapping[str, IoDevice]) -> None:
-    """A section such as [MODNET.Prt1] that sets the timing of no unit is most likely misspelt."""
-    names = {
-        (driver.protocol.lower(), row.name.lower()) for driver in DRIVERS for row in driver.parameters[:4]
-    }
-    ports: set[str] = set()
-    protocols: set[str] = set()
-    for device in devices.values():
-        protocols.add(device.protocol.lower())
-        for unit in device.units:
-            port = f"{device.protocol}.{unit.port_name}".lower()
-            ports |= {port, f"{port}.{device.name.lower()}"} if unit.port_name else set()
-    for entry in ini.entries:
-        section = entry.section.lower()
-        protocol, dot, _ = section.partition(".")
-        relevant = dot and protocol in protocols and (protocol, entry.name.lower()) in names
-        if relevant and entry.is_effective and section not in ports:
-            root.findings.warnings.append(
-                Diagnostic(
-                    ini.file,
-                    entry.line,
-                    f"[{entry.section}]{entry.name}",
-                    "applies to no unit",
-                    "write [PROTOCOL], [PROTOCOL.port] or [PROTOCOL.port.device], with a unit's port_name",
-                )
-            )
-
-
-def _check_send_timeout(root: Table, ini: IniFile, family: Family) -> None:
-    """I2: from 5.0 on, tags show #COM while SendTimeout is still waiting; said where a line chose it."""
-    send, waiting = setting(ini, SEND_TIMEOUT, family), setting(ini, REQUEST_TIMEOUT, family)
-    entry = send.entry or waiting.entry
-    if family is Family.C and entry is not None and send.value > waiting.value:
-        root.findings.warnings.append(
-            Diagnostic(
-                ini.file,
-                entry.line,
-                "[LAN]SendTimeout",
-                f"{send.value} ms is longer than [LAN]TimeOut, {waiting.value} ms: tags show #COM in between",
-                "it should not be longer (I2)",
-            )
-        )

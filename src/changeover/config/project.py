@@ -7,15 +7,14 @@ from pathlib import Path
 
 from changeover.config.diagnostics import ConfigurationError, Diagnostic, Findings, sorted_diagnostics
 from changeover.config.ini import IniFile, parse_ini
+from changeover.config.ini_checks import check_ini
 from changeover.config.plant import PlantFile, build_plant, read_plant
 from changeover.config.tags import AddressChecker, read_tags
-from changeover.config.task_files import TASK_FILES, check_servers, read_task_files
+from changeover.config.task_files import TASK_FILES, read_task_files
 from changeover.config.text_file import PROJECT, UnreadableFileError, find_file, read_bytes
-from changeover.config.timing import check_ini
-from changeover.config.toml_table import read_toml
+from changeover.config.toml_table import Table, read_toml
 from changeover.config.variables import Variables
 from changeover.model.plant import Plant
-from changeover.model.tag import Tag
 
 FILES = ("plant.toml", "citect.ini", "tags.csv", *TASK_FILES)
 """The files of a project. The first three must be there."""
@@ -29,13 +28,16 @@ class Project:
         folder: As the user gave it.
         plant: What every other layer works from.
         ini: The whole citect.ini, unrelated parameters too.
-        warnings: What is legal, but should be looked at; in file order, then by line.
+        root: The plant.toml, for the lines of its tables.
+        warnings: Rows that are legal, but should be looked at; in file order, then by line. What the project
+            as a whole should be asked is in `changeover.guide.check`.
         files: Those of `FILES` that are there, as found. Templates of reports are not among them.
     """
 
     folder: Path
     plant: Plant
     ini: IniFile
+    root: Table
     warnings: tuple[Diagnostic, ...]
     files: tuple[Path, ...]
 
@@ -69,10 +71,8 @@ def load_project(
             sorted_diagnostics(findings.problems, names), sorted_diagnostics(findings.warnings, names)
         )
     plant = build_plant(read, ini, variables.tags, tasks)
-    _check_untagged(read, plant.tags, findings)
-    check_servers(tasks, {server.function for server in plant.task_servers}, findings)
     warnings = sorted_diagnostics(findings.warnings, names)
-    return Project(folder, plant, ini, warnings, (*paths, *tasks.paths))
+    return Project(folder, plant, ini, read.root, warnings, (*paths, *tasks.paths))
 
 
 def _check_folder(folder: Path) -> None:
@@ -106,14 +106,3 @@ def _read_tags(
         # Without devices every tag's unit would be unknown: hundreds of lines about one broken plant.toml.
         return unread
     return read_tags(data, str(path), read.devices, check_address, findings)
-
-
-def _check_untagged(read: PlantFile, tags: tuple[Tag, ...], findings: Findings) -> None:
-    tagged = {tag.device for tag in tags}
-    for table in read.root.tables("io_device"):
-        if read.devices[str(table.values["name"]).strip().lower()].name not in tagged:
-            findings.warnings.append(
-                table.diagnostic(
-                    "name", "no tag is in this device", "tags.csv should have one, or nobody sees it"
-                )
-            )

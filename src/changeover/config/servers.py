@@ -107,14 +107,6 @@ def _check_group(tables: list[Table], group: list[TaskServer]) -> None:
                 "mode", f"{primary.name} is the primary already", 'one is "primary", the others "standby"'
             )
         primary = primary or server
-    if group and all(server.mode is TaskMode.STANDBY for server in group):
-        tables[0].warn("mode", "there is no primary", 'one of these servers should be "primary"')
-    if len(group) > 1 and len({server.computer for server in group}) == 1:
-        tables[1].warn(
-            "computer",
-            "all of these servers are on one computer",
-            "its loss is survived only with two computers",
-        )
 
 
 def _read_client(table: Table, names: Names, network: Network, servers: Servers) -> Client:
@@ -135,17 +127,6 @@ def _check_reach(table: Table, computer: Computer, network: Network, servers: Se
             "computer",
             f"{computer.name} has no LAN in common with any I/O server",
             f"a LAN of {', '.join(unreached)} is wanted",
-        )
-    elif unreached:
-        table.warn(
-            "computer",
-            f"{computer.name} has no LAN in common with {', '.join(unreached)}",
-            "it never uses them",
-        )
-    tasks = _unreached(computer, network, servers.task_servers)
-    if tasks:
-        table.warn(
-            "computer", f"{computer.name} has no LAN in common with {', '.join(tasks)}", "it never uses them"
         )
 
 

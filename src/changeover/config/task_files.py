@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from changeover.config.alarms import read_alarms
 from changeover.config.categories import Categories, read_categories
-from changeover.config.diagnostics import Diagnostic, Findings
+from changeover.config.diagnostics import Findings
 from changeover.config.reports import read_reports
 from changeover.config.text_file import UnreadableFileError, find_file, read_bytes
 from changeover.config.trends import read_trends
 from changeover.config.variables import Variables
 from changeover.model.alarm import Alarm
 from changeover.model.report import Report
-from changeover.model.server import Function
 from changeover.model.trend import Trend
 
 CATEGORIES_FILE, ALARMS_FILE, TRENDS_FILE, REPORTS_FILE = TASK_FILES = (
@@ -71,26 +70,6 @@ def read_task_files(folder: Path, variables: Variables, findings: Findings) -> T
         trends=read(TRENDS_FILE, lambda data, file: read_trends(data, file, variables, findings), ()),
         reports=read(REPORTS_FILE, lambda data, file: read_reports(data, file, folder, findings), ()),
     )
-
-
-def check_servers(tasks: TaskFiles, functions: Collection[Function], findings: Findings) -> None:
-    """Warn of alarms, trends and reports that no server takes care of.
-
-    Args:
-        tasks: What there is.
-        functions: Functions that the plant has a server for.
-        findings: Takes the diagnostics.
-    """
-    lists = (
-        (Function.ALARM, ALARMS_FILE, tasks.alarms, "watches these alarms"),
-        (Function.TREND, TRENDS_FILE, tasks.trends, "records these tags"),
-        (Function.REPORT, REPORTS_FILE, tasks.reports, "runs these reports"),
-    )
-    files = {path.name.lower(): str(path) for path in tasks.paths}
-    for function, name, items, what in lists:
-        if items and function not in functions:
-            wanted = f"plant.toml has no [[{function.value}_server]]"
-            findings.warnings.append(Diagnostic(files[name], None, name, f"nobody {what}", wanted))
 
 
 def _is_there(path: Path) -> bool:

@@ -1,13 +1,11 @@
-"""From citect.ini to durations: checking every known parameter, resolving nested driver sections."""
+"""From citect.ini to durations: each parameter with its default, nested driver sections resolved."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from changeover.config.diagnostics import Diagnostic, Findings, quoted
-from changeover.config.driver_table import DRIVERS, Driver
+from changeover.config.driver_table import Driver
 from changeover.config.ini import IniEntry, IniFile
 from changeover.config.parameters import (
     ALARM_SAVE_PERIOD,
@@ -15,7 +13,6 @@ from changeover.config.parameters import (
     ALARM_START_TIMEOUT,
     CLIENT_RETRY_TIME,
     HEART_TIME,
-    PARAMETERS,
     REPORT_WATCH_TIME,
     REQUEST_TIMEOUT,
     SEND_TIMEOUT,
@@ -24,15 +21,11 @@ from changeover.config.parameters import (
     WATCH_TIME,
     WATCHDOG,
     Parameter,
-    Use,
 )
 from changeover.model.device import DriverTiming
 from changeover.model.moment import Duration
 from changeover.model.plant import Timing
 from changeover.model.policy import Family
-
-_Rows = Mapping[tuple[str, str], Parameter]
-_SLIP_RATIO = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,7 @@ def setting(ini: IniFile, parameter: Parameter, family: Family, sections: Iterab
         sections: Where to look, most specific first; the row's own section is looked at last.
 
     Returns:
-        The first section's value that is set. A value that cannot be read is skipped: `check_ini` says why.
+        The first section's value that is set. A value that cannot be read is skipped: `ini_checks` says why.
     """
     for section in (*sections, parameter.section):
         entry = ini.get(section, parameter.name)
@@ -152,106 +145,3 @@ def driver_settings(
         setting(ini, driver.watch_parameter, family, nested),
         setting(ini, driver.max_pending_parameter, family, nested),
     )
-
-
-def check_ini(ini: IniFile, protocols: Collection[str], findings: Findings) -> None:
-    """Check every known parameter of a file; unknown ones pass untouched.
-
-    Args:
-        ini: The file.
-        protocols: Protocols that the plant uses; in other drivers' sections a bad value is only a warning.
-        findings: Takes the diagnostics.
-    """
-    rows = _rows()
-    used = {protocol.lower() for protocol in protocols}
-    for entry in ini.entries:
-        row = _row_of(rows, entry.section, entry.name)
-        if entry.disabled:
-            continue
-        if row is None:
-            findings.warnings.extend(_likely_slips(ini, entry, rows))
-            continue
-        foreign = _base(entry.section) in _DRIVER_SECTIONS - used
-        findings_of_row = findings.warnings if foreign else findings.problems
-        if entry.shadowed:
-            findings.warnings.extend(_ignored_duplicate(ini, entry))
-        elif entry.value:
-            findings.warnings.extend(_unread_nesting(ini, entry))
-            try:
-                row.read(entry.value)
-            except ValueError as error:
-                findings_of_row.append(_at(ini, entry, str(error), row.allowed))
-    findings.problems.extend(_lines_without_equals(ini, rows))
-
-
-_DRIVER_SECTIONS = frozenset(driver.protocol.lower() for driver in DRIVERS)
-_CLUSTER_SECTIONS = frozenset({"alarm", "report"})
-_NESTING_SECTIONS = _DRIVER_SECTIONS | _CLUSTER_SECTIONS
-
-
-def _rows() -> _Rows:
-    rows = (*PARAMETERS, *(row for driver in DRIVERS for row in driver.parameters))
-    return {(row.section.lower(), row.name.lower()): row for row in rows}
-
-
-def _base(section: str) -> str:
-    """`MODNET` of `MODNET.port.device`: the section whose rows apply."""
-    lowered = section.lower()
-    head = lowered.partition(".")[0]
-    return head if head in _NESTING_SECTIONS else lowered
-
-
-def _row_of(rows: _Rows, section: str, name: str) -> Parameter | None:
-    return rows.get((_base(section), name.lower()))
-
-
-def _at(ini: IniFile, entry: IniEntry, problem: str, allowed: str) -> Diagnostic:
-    return Diagnostic(ini.file, entry.line, f"[{entry.section}]{entry.name}", problem, allowed)
-
-
-def _ignored_duplicate(ini: IniFile, entry: IniEntry) -> Iterator[Diagnostic]:
-    winner = ini.get(entry.section, entry.name)
-    if winner is not None and winner.value != entry.value:
-        yield _at(
-            ini,
-            entry,
-            f"{quoted(entry.value)} is ignored, line {winner.line} sets {quoted(winner.value)} first",
-            "of duplicates the first wins",
-        )
-
-
-def _unread_nesting(ini: IniFile, entry: IniEntry) -> Iterator[Diagnostic]:
-    """In the product [Alarm.Cluster.Server] beats [Alarm.Cluster], and that [Alarm]; here is no cluster."""
-    base = _base(entry.section)
-    if base in _CLUSTER_SECTIONS and entry.section.lower() != base:
-        allowed = f"there are no clusters here, write [{base.capitalize()}]"
-        yield _at(ini, entry, "has no effect", allowed)
-
-
-def _likely_slips(ini: IniFile, entry: IniEntry, rows: _Rows) -> Iterator[Diagnostic]:
-    """A name that is nearly one that is read: legal in a real ini, but worth a word."""
-    section = _base(entry.section)
-    names = {row.name.lower(): row for (of, _), row in rows.items() if of == section and row.use is Use.READ}
-    for name in difflib.get_close_matches(entry.name.lower(), names, n=1, cutoff=_SLIP_RATIO):
-        yield _at(ini, entry, "is not known and has no effect", f"did you mean {names[name]}?")
-
-
-def _lines_without_equals(ini: IniFile, rows: _Rows) -> Iterator[Diagnostic]:
-    sections = {section for section, _ in rows}
-    for odd in ini.odd_lines:
-        if odd.text.startswith("["):
-            section = odd.text[1:].strip()
-            if _base(section) in sections:
-                yield Diagnostic(
-                    ini.file,
-                    odd.line,
-                    quoted(odd.text),
-                    "the section's name is not closed",
-                    "write [Section]",
-                )
-            continue
-        row = _row_of(rows, odd.section, odd.text.split(maxsplit=1)[0].rstrip(":"))
-        if row is not None:
-            yield Diagnostic(
-                ini.file, odd.line, str(row), f"{quoted(odd.text)} has no '='", f"write {row.name}=value"
-            )

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from changeover.config.diagnostics import Diagnostic, Findings, quoted
+from changeover.config.diagnostics import PROJECT_FILE, Diagnostic, Findings, quoted
 from changeover.config.text_file import UnreadableFileError, read_bytes
 from changeover.config.toml_lines import TomlLines, TomlPath
 
@@ -40,19 +40,20 @@ class Table:
     lines: TomlLines
     findings: Findings
 
-    def diagnostic(self, key: str | None, problem: str, allowed: str) -> Diagnostic:
-        """A diagnostic about a key, or about the table as a whole."""
+    def name_of(self, key: str | None) -> str:
+        """A key as diagnostics name it, such as `io_device.unit.mode`, or the table as a whole."""
         path = self.path if key is None else (*self.path, key)
-        name = ".".join(part for part in path if isinstance(part, str))
-        return Diagnostic(self.file, self.lines.line(path), name or "plant.toml", problem, allowed)
+        return ".".join(part for part in path if isinstance(part, str)) or "plant.toml"
 
-    def problem(self, key: str | None, problem: str, allowed: str) -> None:
+    def line_of(self, key: str | None) -> int | None:
+        """The line of a key, else of the table; None where the document has neither."""
+        return self.lines.line(self.path if key is None else (*self.path, key))
+
+    def problem(self, key: str | None, problem: str, allowed: str, rule: str = PROJECT_FILE) -> None:
         """Report a problem."""
-        self.findings.problems.append(self.diagnostic(key, problem, allowed))
-
-    def warn(self, key: str | None, problem: str, allowed: str) -> None:
-        """Report a warning."""
-        self.findings.warnings.append(self.diagnostic(key, problem, allowed))
+        self.findings.problems.append(
+            Diagnostic(self.file, self.line_of(key), self.name_of(key), problem, allowed, rule)
+        )
 
     def expect_only(self, *keys: str) -> None:
         """Report every other key."""

@@ -29,7 +29,7 @@ class Floor:
 
 def floor_of(plant: Plant, knob: Knob) -> Floor:
     """The floor of a knob: its range, or one millisecond more than the slowest that was measured."""
-    least = max(knob.parameter.minimum, 0 if knob.parameter.unit is ParameterUnit.COUNT else 1)
+    least = knob.least
     if knob.parameter == SEND_TIMEOUT:
         return _above(least, [_acknowledgement(plant, lan) for lan in plant.client_lans()])
     if knob.parameter == REQUEST_TIMEOUT:

@@ -51,6 +51,11 @@ class Knob:
         return f"[{self.section}]{self.parameter.name}"
 
     @property
+    def least(self) -> int:
+        """The least value that its range allows and that makes sense: no time-out of nothing."""
+        return max(self.parameter.minimum, 0 if self.parameter.unit is ParameterUnit.COUNT else 1)
+
+    @property
     def is_coarse(self) -> bool:
         """Whether it has few values: whole seconds, or a count."""
         return self.parameter.unit is not ParameterUnit.MILLISECONDS

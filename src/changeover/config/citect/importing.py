@@ -28,10 +28,10 @@ from changeover.config.citect.units import Devices, convert_units
 from changeover.config.diagnostics import Diagnostic, Findings
 from changeover.config.driver_table import DRIVERS
 from changeover.config.ini import IniFile, parse_ini
+from changeover.config.ini_checks import check_ini
 from changeover.config.parameters import PARAMETERS, Use
 from changeover.config.plant import PlantFile, read_plant
 from changeover.config.tags import AddressChecker
-from changeover.config.timing import check_ini
 from changeover.config.toml_lines import TomlLines
 from changeover.config.toml_table import Table
 from changeover.config.variables import Variables

@@ -1,0 +1,4 @@
+"""What a project should be asked before it is commissioned. Each function is one rule and has its own page.
+
+A rule gets the whole site and yields what it finds; it knows nothing of other rules, of files or of output.
+"""
