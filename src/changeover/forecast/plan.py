@@ -10,18 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from changeover.config.parameters import PARAMETERS
-from changeover.forecast.detection import (
-    HEARTBEAT,
-    PAGE_SCAN,
-    REQUEST_TIMEOUT,
-    SEND_TIMEOUT,
-    WATCH,
-)
+from changeover.forecast.detection import PAGE_SCAN
+from changeover.forecast.levers import LEVERS
 from changeover.forecast.result import Forecast
 from changeover.forecast.rules import forecast_one
 from changeover.model.device import IoDevice
-from changeover.model.moment import MILLISECOND, SECOND, Duration
-from changeover.model.plant import Plant, Timing
+from changeover.model.moment import MILLISECOND
+from changeover.model.plant import Plant
 
 _DRIVER = "Timeout, Retry"
 _ROUNDING_S = 1e-9
@@ -151,12 +146,9 @@ class _Knob:
 
 def _knob(plant: Plant, row: Forecast, parameter: str) -> _Knob | None:
     """How to turn a parameter; None for those of a network stack, and for a pair of time-outs."""
-    if parameter in _TIMING:
-        step, now, changed = _TIMING[parameter]
-        return _Knob(
-            now(plant.timing) // step,
-            lambda value: replace(plant, timing=changed(plant.timing, value * step)),
-        )
+    lever = LEVERS.get(parameter)
+    if lever is not None:
+        return _Knob(lever.value(plant), lambda value: lever.turned(plant, value))
     if parameter == PAGE_SCAN:
         slowest = max(client.page_scan for client in plant.clients)
         return _Knob(slowest // MILLISECOND, lambda value: _with_page_scan(plant, value))
@@ -165,19 +157,6 @@ def _knob(plant: Plant, row: Forecast, parameter: str) -> _Knob | None:
         timeout = device.primary.timing.timeout
         return _Knob(timeout // MILLISECOND, lambda value: _with_timeout(plant, device.protocol, value))
     return None
-
-
-_TIMING: dict[str, tuple[Duration, Callable[[Timing], Duration], Callable[[Timing, Duration], Timing]]] = {
-    SEND_TIMEOUT: (MILLISECOND, lambda t: t.send_timeout, lambda t, span: replace(t, send_timeout=span)),
-    REQUEST_TIMEOUT: (
-        MILLISECOND,
-        lambda t: t.request_timeout,
-        lambda t, span: replace(t, request_timeout=span),
-    ),
-    WATCH: (SECOND, lambda t: t.watch, lambda t, span: replace(t, watch=span)),
-    HEARTBEAT: (MILLISECOND, lambda t: t.heartbeat, lambda t, span: replace(t, heartbeat=span)),
-}
-"""The unit in which the ini file writes a parameter, how to read it and how to change it."""
 
 
 def _struck_device(plant: Plant, row: Forecast, parameter: str) -> IoDevice:

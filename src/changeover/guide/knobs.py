@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import log
 
 from changeover.config.driver_table import find_driver
 from changeover.config.ini import IniFile
 from changeover.config.parameters import (
+    CLIENT_RETRY_TIME,
     HEART_TIME,
     REQUEST_TIMEOUT,
     SEND_TIMEOUT,
@@ -16,17 +17,13 @@ from changeover.config.parameters import (
     Parameter,
     ParameterUnit,
 )
-from changeover.config.timing import Setting, driver_settings, setting
+from changeover.config.timing import DriverSettings, Setting, driver_settings, setting
+from changeover.forecast.levers import LEVERS
 from changeover.model.device import DriverTiming
-from changeover.model.moment import Duration
-from changeover.model.plant import Plant, Timing
+from changeover.model.moment import MILLISECOND, SECOND
+from changeover.model.plant import Plant
 
-_TIMING_FIELDS = {
-    SEND_TIMEOUT: "send_timeout",
-    REQUEST_TIMEOUT: "request_timeout",
-    WATCH_TIME: "watch",
-    HEART_TIME: "heartbeat",
-}
+_CHANGEOVER = (SEND_TIMEOUT, REQUEST_TIMEOUT, WATCH_TIME, HEART_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,22 @@ def knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
         plant: The plant that was built with the file.
         ini: Its citect.ini.
     """
+    return _knobs(plant, ini, _CHANGEOVER, lambda read: (read.timeout, read.retry))
+
+
+def return_knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
+    """Every parameter that governs nothing but returns, and when a dead standby is known (I6, I8)."""
+    return _knobs(plant, ini, (CLIENT_RETRY_TIME,), lambda read: (read.watch,))
+
+
+def _knobs(
+    plant: Plant,
+    ini: IniFile,
+    parameters: Iterable[Parameter],
+    of_driver: Callable[[DriverSettings], Iterable[Setting]],
+) -> tuple[Knob, ...]:
     family = plant.policy.family
-    found = [_knob(setting(ini, parameter, family)) for parameter in _TIMING_FIELDS]
+    found = [_knob(setting(ini, parameter, family)) for parameter in parameters]
     units: dict[tuple[str, str], set[str]] = {}
     settings: dict[tuple[str, str], Setting] = {}
     for device in plant.io_devices:
@@ -90,7 +101,7 @@ def knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
         assert driver is not None, "a checked plant has known protocols"
         for unit in device.units:
             read = driver_settings(ini, driver, unit.port_name, device.name, family)
-            for one in (read.timeout, read.retry):
+            for one in of_driver(read):
                 place = (_section(one).lower(), one.parameter.name)
                 settings.setdefault(place, one)
                 units.setdefault(place, set()).add(unit.name)
@@ -100,15 +111,14 @@ def knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
 
 def turned(plant: Plant, values: Values) -> Plant:
     """The plant with other values of some knobs."""
-    fields: dict[str, Duration] = {}
+    timing = plant.timing
     drivers: list[tuple[Knob, int]] = []
     for knob, value in values.items():
-        field = _TIMING_FIELDS.get(knob.parameter)
-        if field is None:
+        lever = LEVERS.get(str(knob.parameter))
+        if lever is None:
             drivers.append((knob, value))
         else:
-            fields[field] = value * knob.parameter.unit.duration
-    timing: Timing = replace(plant.timing, **fields)  # type: ignore[arg-type]
+            timing = lever.changed(timing, value * lever.step)
     if not drivers:
         return replace(plant, timing=timing)
     devices = []
@@ -120,13 +130,15 @@ def turned(plant: Plant, values: Values) -> Plant:
 
 def _driven(timing: DriverTiming, unit: str, drivers: list[tuple[Knob, int]]) -> DriverTiming:
     for knob, value in drivers:
-        if unit in knob.units:
-            is_count = knob.parameter.unit is ParameterUnit.COUNT
-            timing = (
-                replace(timing, retry=value)
-                if is_count
-                else replace(timing, timeout=value * knob.parameter.unit.duration)
-            )
+        if unit not in knob.units:
+            continue
+        match knob.parameter.unit:
+            case ParameterUnit.COUNT:
+                timing = replace(timing, retry=value)
+            case ParameterUnit.SECONDS:
+                timing = replace(timing, watch=value * SECOND)
+            case _:
+                timing = replace(timing, timeout=value * MILLISECOND)
     return timing
 
 
