@@ -17,6 +17,7 @@ VERBS = {
     "new": "Write a commented example project that runs.",
     "import": "Make a project of a Citect project's tables and ini.",
     "check": "Read a project and list every fault and warning in it.",
+    "explain": "Say what affects what, in seconds.",
     "forecast": "Forecast every changeover of a project from its parameters.",
     "plan": "Find the smallest change of parameters that reaches a target.",
     "simulate": "Run the machines on a virtual clock and compare with the forecast.",

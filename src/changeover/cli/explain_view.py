@@ -1,0 +1,266 @@
+"""How influences are shown: by parameter, by changeover, and as a matrix of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+from rich.table import Table
+
+from changeover.cli.console import make_console
+from changeover.config.parameters import Parameter, ParameterUnit
+from changeover.config.project import Project
+from changeover.forecast.result import Forecast, Outcome
+from changeover.forecast.wording import seconds, span
+from changeover.guide.influence import Figures, Influence, Lever
+
+_NONE = "·"
+_HEADS = ("longest", "mean", "#COM", "return")
+
+
+def row_document(row: Parameter) -> dict[str, object]:
+    """A row of the parameter table for programs."""
+    return {
+        "parameter": str(row),
+        "unit": row.unit.value,
+        "range": [row.minimum, row.maximum],
+        "defaults": dict(zip("ABC", row.defaults, strict=True)),
+        "affects": row.affects,
+        "use": row.use.value,
+        "source": row.source,
+    }
+
+
+def print_row(row: Parameter) -> None:
+    """Print a row of the parameter table."""
+    a, b, c = row.defaults
+    default = str(a) if a == b == c else f"{a} in family A, {b} in B, {c} in C"
+    click.echo(f"{row}: default {default}, {row.allowed}")
+    click.echo(f"  {row.affects} Source: {row.source}.")
+
+
+def influence_document(one: Influence) -> dict[str, object]:
+    """An influence for programs: figures in seconds, sensitivities in seconds per unit of the parameter."""
+    return {
+        "parameter": one.lever.name,
+        "value": one.lever.value,
+        "unit": one.lever.unit.value,
+        "line": one.lever.knob.line if one.lever.knob is not None else None,
+        "function": one.row.function.value,
+        "fault": one.row.fault.value,
+        "target": one.row.target,
+        "outcome": one.row.outcome.value,
+        "now": _document(one.now),
+        "one_unit_more": None if one.more is None else _document(one.more),
+        "one_unit_less": None if one.less is None else _document(one.less),
+        "counts_below": one.counts_below,
+        "counts_above": one.counts_above,
+        "stages": [{"name": name, "rule": rule} for name, rule in one.stages],
+    }
+
+
+def _document(figures: Figures) -> dict[str, float | None]:
+    return {
+        "longest": figures.longest,
+        "mean": figures.mean,
+        "com": figures.com,
+        "return": figures.return_,
+    }
+
+
+def print_lever(project: Project, lever: Lever, influences: Sequence[Influence]) -> None:
+    """What one parameter does in a project."""
+    click.echo(_head(project, lever))
+    if lever.knob is not None:
+        click.echo(f"  {lever.knob.parameter.affects} Source: {lever.knob.parameter.source}.")
+    click.echo()
+    shown = [one for one in influences if not one.is_none]
+    if shown:
+        table = _table("function", "fault", "longest now", *_per(lever), "by")
+        _add_alike(
+            table,
+            (
+                (one.row.function.value, one.row.fault.value, _longest(one.row), *_steps(one), _stages(one))
+                for one in shown
+            ),
+        )
+        make_console().print(table)
+    for line in _elsewhere(influences, shown):
+        click.echo(line)
+    click.echo()
+
+
+def print_changeover(project: Project, row: Forecast, influences: Sequence[Influence]) -> None:
+    """What one changeover is made of, and what each parameter adds to it."""
+    plant = project.plant
+    name = f"{row.function.value} {row.fault.value} {row.target}"
+    click.echo(
+        f"{plant.name}, version {plant.version} (family {plant.policy.family.value}): {name}: {_said(row)}"
+    )
+    if row.stages:
+        stages = _table("stage", "takes", "by", "rule")
+        for stage in row.stages:
+            stages.add_row(stage.name, span(stage.distribution), stage.parameter, stage.rule)
+        make_console().print(stages)
+        click.echo()
+    shown = [one for one in influences if not one.is_none]
+    if shown:
+        table = _table("parameter", "now", *(f"{head}, s" for head in _HEADS), "for one more")
+        for one in shown:
+            per = "retry" if one.lever.per == "retry" else "second"
+            table.add_row(one.lever.name, _valued(one.lever), *_steps(one), per)
+        make_console().print(table)
+    silent = [one for one in influences if one.is_none]
+    later = [line for one in silent if (line := _later(one))]
+    for line in later:
+        click.echo(line)
+    without = [one.lever.name for one in silent if not _later(one)]
+    if without:
+        click.echo(f"no effect: {', '.join(dict.fromkeys(without))}")
+    click.echo()
+
+
+def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequence[Influence]]) -> None:
+    """Every parameter against every changeover."""
+    plant = project.plant
+    family = plant.policy.family.value
+    click.echo(f"{plant.name}, version {plant.version} (family {family})")
+    click.echo("seconds that the longest changeover grows by, for one second (or one retry) more")
+    used = [
+        (lever, many)
+        for lever, many in zip(levers, found, strict=True)
+        if any(_slope(one) != _NONE for one in many)
+    ]
+    table = _table("function", "fault", "longest now", *(lever.name for lever, _ in used))
+    rows = list(dict.fromkeys((o.row.function, o.row.fault) for many in found for o in many))
+    lines = []
+    for function, fault in rows:
+        ones = [
+            next((o for o in many if (o.row.function, o.row.fault) == (function, fault)), None)
+            for _, many in used
+        ]
+        first = next((one for one in ones if one is not None), None)
+        if first is not None and first.row.outcome is not Outcome.UNAFFECTED:
+            cells = (_NONE if one is None else _slope(one) for one in ones)
+            lines.append((function.value, fault.value, _longest(first.row), *cells))
+    _add_alike(table, lines)
+    make_console().print(table)
+    idle = [lever.name for lever in levers if lever not in {lever for lever, _ in used}]
+    if idle:
+        click.echo(f"{_NONE} is no effect; on no changeover: {', '.join(idle)}")
+    click.echo(
+        "changeover explain PROJECT PARAMETER says more, --function and --fault show a changeover's stages"
+    )
+
+
+def _add_alike(table: Table, rows: Iterable[tuple[str, ...]]) -> None:
+    """Add rows; functions that differ in nothing share one."""
+    functions: dict[tuple[str, ...], list[str]] = {}
+    for function, *rest in rows:
+        functions.setdefault(tuple(rest), []).append(function)
+    for cells, names in functions.items():
+        table.add_row(", ".join(names), *cells)
+
+
+def _stages(one: Influence) -> str:
+    return ", ".join(f"{name} ({rule})" for name, rule in one.stages)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
+    texts = ("function", "fault", "by", "rule", "stage", "parameter", "for one more")
+    for head in heads:
+        table.add_column(head, justify="left" if head in texts else "right")
+    return table
+
+
+def _head(project: Project, lever: Lever) -> str:
+    plant = project.plant
+    what = f"{plant.name}, version {plant.version} (family {plant.policy.family.value})"
+    if lever.knob is None:
+        return f"{what}: {lever.name} = {_valued(lever)}, plant.toml"
+    line, row = lever.knob.line, lever.knob.parameter
+    default = row.default(plant.policy.family)
+    where = "the default" if line is None else f"{project.ini.file}:{line}, default {default}"
+    return f"{what}: {lever.name} = {_valued(lever)}, {where}, {row.allowed}"
+
+
+def _valued(lever: Lever) -> str:
+    unit = "" if lever.unit is ParameterUnit.COUNT else f" {lever.unit.value}"
+    return f"{lever.value}{unit}"
+
+
+def _per(lever: Lever) -> tuple[str, ...]:
+    return tuple(f"{head}, s per {lever.per}" for head in _HEADS)
+
+
+def _steps(one: Influence) -> tuple[str, ...]:
+    def shown(read: str) -> str:
+        more = None if one.more is None else getattr(one.more, read)
+        less = None if one.less is None else getattr(one.less, read)
+        return _step(more, None if less is None else -less, one.lever.units)
+
+    return shown("longest"), shown("mean"), shown("com"), shown("return_")
+
+
+def _step(more: float | None, less: float | None, units: int) -> str:
+    """A sensitivity; where the two differ both: for more, and for less of the parameter."""
+    found = [_signed(one * units) for one in (more, less) if one is not None]
+    if not found:
+        return ""
+    if len(set(found)) == 1:
+        return found[0]
+    return f"{found[0]} up, {found[1]} down"
+
+
+def _signed(amount: float) -> str:
+    if abs(amount) < 0.005:
+        return _NONE
+    return f"{amount:+.2f}".replace("-", "−")
+
+
+def _slope(one: Influence) -> str:
+    more = None if one.more is None else one.more.longest
+    less = None if one.less is None or one.less.longest is None else -one.less.longest
+    return _step(more, less, one.lever.units) or _NONE
+
+
+def _longest(row: Forecast) -> str:
+    return seconds(row.changeover.maximum) if row.changeover is not None else row.outcome.value
+
+
+def _said(row: Forecast) -> str:
+    if row.changeover is None:
+        return f"{row.outcome.value}{f': {row.reason}' if row.reason else ''}"
+    return f"{span(row.changeover)}, mean {seconds(row.changeover.mean)}"
+
+
+def _later(one: Influence) -> str:
+    """Where a parameter without effect begins to have one."""
+    cell = f"{one.row.function.value} {one.row.fault.value}"
+    name = one.lever.name
+    lines = []
+    if one.counts_below is not None:
+        lines.append(f"from {_unit(one, one.counts_below)} down it shortens it")
+    if one.counts_above is not None:
+        lines.append(f"from {_unit(one, one.counts_above)} up it lengthens it")
+    return f"{name} does nothing to {cell} at {_valued(one.lever)}; {', '.join(lines)}" if lines else ""
+
+
+def _unit(one: Influence, value: int) -> str:
+    return str(value) if one.lever.unit is ParameterUnit.COUNT else f"{value} {one.lever.unit.value}"
+
+
+def _elsewhere(influences: Iterable[Influence], shown: Sequence[Influence]) -> list[str]:
+    """Where it does nothing: with a value that would change that, and without."""
+    silent = [one for one in influences if one not in shown]
+    later = [line for one in silent if (line := _later(one))]
+    faults: dict[str, list[str]] = {}
+    for one in silent:
+        if not _later(one):
+            faults.setdefault(one.row.function.value, []).append(one.row.fault.value)
+    by_faults: dict[str, list[str]] = {}
+    for function, names in faults.items():
+        by_faults.setdefault(", ".join(names), []).append(function)
+    nothing = [f"no effect on {', '.join(functions)}: {names}" for names, functions in by_faults.items()]
+    return [*later, *nothing]
