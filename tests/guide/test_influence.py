@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from changeover.config.ini import parse_ini
+from changeover.config.ini import IniFile, parse_ini
 from changeover.forecast.rules import forecast_one, forecast_plant
 from changeover.guide.influence import (
     Influence,
@@ -18,17 +18,27 @@ from changeover.guide.influence import (
     worst_rows,
 )
 from changeover.guide.knobs import knobs_of
-from changeover.model.moment import MILLISECOND
+from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.plant import NetworkProtocol, Plant
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault
 from plants import timing_for, two_server_plant
 
-EMPTY = parse_ini(b"", "citect.ini")
+
+def ini_of(plant: Plant) -> IniFile:
+    """The file that a plant was built with."""
+    timing = plant.timing
+    text = (
+        f"[LAN]\nSendTimeout={timing.send_timeout // MILLISECOND}\n"
+        f"TimeOut={timing.request_timeout // MILLISECOND}\nWatchTime={timing.watch // SECOND}\n"
+        f"ClientRetryTime={timing.client_retry // MILLISECOND}\n"
+        f"[IOSERVER]\nHeartTime={timing.heartbeat // MILLISECOND}\n"
+    )
+    return parse_ini(text.encode(), "citect.ini")
 
 
 def lever(plant: Plant, name: str) -> Lever:
-    (found,) = (one for one in levers_of(plant, EMPTY) if one.name == name)
+    (found,) = (one for one in levers_of(plant, ini_of(plant)) if one.name == name)
     return found
 
 
@@ -72,7 +82,7 @@ def test_what_the_model_says_has_no_effect_has_none(name: str, family: str, faul
 
 def test_two_time_outs_for_one_wait_meet_where_they_are_equal() -> None:
     """I3: D = min(S, T), and a probe is acknowledged a round trip sooner than a read: they meet here."""
-    plant = two_server_plant("A", timing=timing_for("A", send_timeout=1999, request_timeout=2000))
+    plant = two_server_plant("A", timing=timing_for("A", send_timeout=2000, request_timeout=2000))
     found = ask(plant, "[LAN]SendTimeout", Function.IO_DATA, Fault.SERVER_SILENT)
     assert found.more is not None and found.less is not None
     assert found.more.longest == pytest.approx(0.0)
