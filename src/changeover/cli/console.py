@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
+from rich.table import Table
 
 _PIPED_COLUMNS = 200
 """Where no terminal cuts lines off."""
@@ -17,3 +19,12 @@ def make_console() -> Console:
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         console.width = _PIPED_COLUMNS
     return console
+
+
+def add_alike(table: Table, rows: Iterable[tuple[str, ...]]) -> None:
+    """Add rows; functions that differ in nothing share one."""
+    functions: dict[tuple[str, ...], list[str]] = {}
+    for function, *rest in rows:
+        functions.setdefault(tuple(rest), []).append(function)
+    for cells, names in functions.items():
+        table.add_row(", ".join(names), *cells)

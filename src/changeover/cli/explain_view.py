@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 from rich.table import Table
 
-from changeover.cli.console import make_console
+from changeover.cli.console import add_alike, make_console
 from changeover.config.parameters import Parameter, ParameterUnit
 from changeover.config.project import Project
 from changeover.forecast.result import Forecast, Outcome
@@ -77,7 +77,7 @@ def print_lever(project: Project, lever: Lever, influences: Sequence[Influence])
     shown = [one for one in influences if not one.is_none]
     if shown:
         table = _table("function", "fault", "longest now", *_per(lever), "by")
-        _add_alike(
+        add_alike(
             table,
             (
                 (one.row.function.value, one.row.fault.value, _longest(one.row), *_steps(one), _stages(one))
@@ -143,7 +143,7 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
         if first is not None and first.row.outcome is not Outcome.UNAFFECTED:
             cells = (_NONE if one is None else _slope(one) for one in ones)
             lines.append((function.value, fault.value, _longest(first.row), *cells))
-    _add_alike(table, lines)
+    add_alike(table, lines)
     make_console().print(table)
     idle = [lever.name for lever in levers if lever not in {lever for lever, _ in used}]
     if idle:
@@ -151,15 +151,6 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     click.echo(
         "changeover explain PROJECT PARAMETER says more, --function and --fault show a changeover's stages"
     )
-
-
-def _add_alike(table: Table, rows: Iterable[tuple[str, ...]]) -> None:
-    """Add rows; functions that differ in nothing share one."""
-    functions: dict[tuple[str, ...], list[str]] = {}
-    for function, *rest in rows:
-        functions.setdefault(tuple(rest), []).append(function)
-    for cells, names in functions.items():
-        table.add_row(", ".join(names), *cells)
 
 
 def _stages(one: Influence) -> str:

@@ -14,7 +14,10 @@ from changeover.model.server import Function
 from changeover.scenario.fault import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from changeover.config.project import Project
+    from changeover.forecast.result import Forecast
     from changeover.guide.planner import Plan
 
 UNMET = 1
@@ -65,31 +68,32 @@ def command(
     """
     from changeover.guide.cells import Measure
     from changeover.guide.planner import make_plan
+    from changeover.guide.remedies import remedies
 
     if write and version is not None:
         fail("--write plans for the version of plant.toml: leave --version out")
     project = load(folder, version, judged=True)
-    plan = make_plan(
-        project.plant,
-        project.ini,
-        target,
-        Measure(at),
-        lambda row: (
-            (not functions or row.function.value in functions) and (not faults or row.fault.value in faults)
-        ),
-    )
+    asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults))
+    plan = make_plan(*asked)
+    found = remedies(*asked) if plan.unmet else ()
     written = _write(project, plan) if write and plan.is_met else None
     if as_json:
         from changeover.cli.plan_view import document
 
-        click.echo(json.dumps(document(project.plant, plan, written), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(project.plant, plan, found, written), indent=2, ensure_ascii=False))
     else:
         from changeover.cli.plan_view import print_plan
 
-        print_plan(project.plant, plan)
+        print_plan(project.plant, plan, found)
         if written:
             click.echo(written)
     raise SystemExit(0 if plan.is_met else UNMET)
+
+
+def _wanted(functions: tuple[str, ...], faults: tuple[str, ...]) -> Callable[[Forecast], bool]:
+    return lambda row: (
+        (not functions or row.function.value in functions) and (not faults or row.fault.value in faults)
+    )
 
 
 def _write(project: Project, plan: Plan) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 from rich.table import Table
 
-from changeover.cli.console import make_console
+from changeover.cli.console import add_alike, make_console
+from changeover.forecast.plan import holders
 from changeover.forecast.wording import seconds
 from changeover.guide.cells import Cell, Measure, cell_of
 from changeover.guide.knobs import turned
 from changeover.guide.load import load_of
 from changeover.guide.planner import Change, Figure, Plan, worst_by_kind
+from changeover.guide.remedies import Remedy
 from changeover.model.plant import Plant
 
+_SHARE_S = 0.005
 _FIGURES = {
     Measure.MAX: "at the longest",
     Measure.P99: "in 99 of 100 cases",
@@ -23,8 +26,8 @@ _FIGURES = {
 }
 
 
-def print_plan(plant: Plant, plan: Plan) -> None:
-    """Print a plan for people."""
+def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy]) -> None:
+    """Print a plan for people, and where it cannot be met what would help."""
     console = make_console()
     family = plant.policy.family.value
     figure = _FIGURES[plan.measure]
@@ -34,7 +37,7 @@ def print_plan(plant: Plant, plan: Plan) -> None:
         return
     click.echo(head)
     if plan.unmet:
-        for line in _unmet(plan):
+        for line in (*_unmet(plan), *_remedies(found, len(plan.lost))):
             click.echo(line)
     elif not plan.changes:
         click.echo("met as it is: nothing to change")
@@ -42,8 +45,8 @@ def print_plan(plant: Plant, plan: Plan) -> None:
         console.print(_changes(plan.changes))
         for line in _proof(plan):
             click.echo(line)
-    for row in plan.lost:
-        click.echo(f"lost: {row.function.value} {row.fault.value} {row.target}: {row.reason}")
+    for line in _lost(plan):
+        click.echo(line)
     console.print(_figures(plan))
     for line in _load(plant, plan):
         click.echo(line)
@@ -51,7 +54,7 @@ def print_plan(plant: Plant, plan: Plan) -> None:
         click.echo(line)
 
 
-def document(plant: Plant, plan: Plan, written: str | None) -> dict[str, Any]:
+def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | None) -> dict[str, Any]:
     """The same for programs."""
     before, after = load_of(plant), load_of(turned(plant, plan.values))
     return {
@@ -84,6 +87,10 @@ def document(plant: Plant, plan: Plan, written: str | None) -> dict[str, Any]:
         "before": [_figure(one) for one in plan.before],
         "after": [_figure(one) for one in plan.after],
         "unmet": [{"cell": _cell(one.cell), "seconds": one.seconds} for one in plan.unmet],
+        "remedies": [
+            {"what": one.what, "reachable_s": one.reach_s, "meets": one.meets, "lost": one.lost}
+            for one in found
+        ],
         "lost": [{**_cell(cell_of(row)), "why": row.reason} for row in plan.lost],
         "heartbeats_per_s": {"before": before.heartbeats_per_s, "after": after.heartbeats_per_s},
         "written": written,
@@ -136,16 +143,37 @@ def _proof(plan: Plan) -> list[str]:
 def _unmet(plan: Plan) -> list[str]:
     worst = plan.unmet[0]
     lines = [f"not realistic: with every parameter at its least {seconds(worst.seconds)} are reachable"]
+    alike: dict[str, list[str]] = {}
     for kind in worst_by_kind(Figure(one.cell, one.seconds) for one in plan.unmet):
         row = next(one.row for one in plan.unmet if one.cell == kind.cell)
-        stages = ", ".join(
-            f"{stage.name} {seconds(stage.distribution.maximum)}"
-            for stage in sorted(row.stages, key=lambda stage: -stage.distribution.maximum)[:3]
+        shares = ", ".join(
+            f"{parameter} makes {seconds(share)}"
+            for parameter, share in holders(row)[:3]
+            if share >= _SHARE_S
         )
-        lines.append(f"  {kind.cell} takes {seconds(kind.seconds)}: {stages}")
+        told = f"{kind.cell.fault.value} takes {seconds(kind.seconds)}: {shares}"
+        alike.setdefault(told, []).append(kind.cell.function.value)
+    lines += [f"  {', '.join(functions)} {told}" for told, functions in alike.items()]
     floors = ((knob, floor) for knob, floor in plan.floors.items() if floor.why)
     lines += [f"  {knob} is at least {knob.in_words(floor.value)}: {floor.why}" for knob, floor in floors]
     return lines
+
+
+def _lost(plan: Plan) -> list[str]:
+    """What comes to no changeover, and the first reason why."""
+    alike: dict[str, list[str]] = {}
+    for row in plan.lost:
+        told = f"{row.fault.value} {row.target}: {(row.reason or '').partition('; ')[0]}"
+        alike.setdefault(told, []).append(row.function.value)
+    return [f"lost: {', '.join(functions)} {told}" for told, functions in alike.items()]
+
+
+def _remedies(found: Iterable[Remedy], lost: int) -> list[str]:
+    return [
+        f"  with {one.what}: {seconds(one.reach_s)}{', which meets it' if one.meets else ''}"
+        f"{f'; {one.lost} of the faults leave nothing then, {lost} now' if one.lost != lost else ''}"
+        for one in found
+    ]
 
 
 def _figures(plan: Plan) -> Table:
@@ -154,15 +182,13 @@ def _figures(plan: Plan) -> Table:
     for name in ("function", "fault", "now", then, "margin"):
         table.add_column(name, justify="left" if name in ("function", "fault") else "right")
     after = {(f.cell.function, f.cell.fault): f for f in worst_by_kind(plan.after)}
+    rows = []
     for now in worst_by_kind(plan.before):
         found = after[now.cell.function, now.cell.fault]
-        table.add_row(
-            now.cell.function.value,
-            now.cell.fault.value,
-            seconds(now.seconds),
-            seconds(found.seconds),
-            seconds(plan.target_s - found.seconds) if found.seconds <= plan.target_s else "missed",
-        )
+        left = seconds(plan.target_s - found.seconds) if found.seconds <= plan.target_s else "missed"
+        names = (now.cell.function.value, now.cell.fault.value)
+        rows.append((*names, seconds(now.seconds), seconds(found.seconds), left))
+    add_alike(table, rows)
     return table
 
 

@@ -142,6 +142,9 @@ class Planner:
 
     Args:
         plant, ini, measure, wanted: As for `make_plan`.
+
+    Attributes:
+        lost: Rows that are asked for and come to no changeover at all.
     """
 
     def __init__(
@@ -152,7 +155,7 @@ class Planner:
         self._least = {knob: floor.value for knob, floor in self._floors.items() if floor.value < knob.value}
         self._measure = measure
         rows = [row for row in forecast_plant(plant) if wanted(row)]
-        self._lost = tuple(row for row in rows if row.outcome is Outcome.LOST)
+        self.lost = tuple(row for row in rows if row.outcome is Outcome.LOST)
         self._cells = changing_over(rows)
         self._oracle = Oracle(plant, self._knobs, measure)
         self._some = self._unlike()
@@ -214,7 +217,7 @@ class Planner:
             before=self._figures({}),
             after=self._figures(self._least if unmet else values),
             unmet=tuple(unmet),
-            lost=self._lost,
+            lost=self.lost,
             alternatives=others,
             floors=self._floors,
             forecasts=self._oracle.asked,
