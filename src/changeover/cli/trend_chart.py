@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
@@ -16,24 +14,15 @@ from matplotlib.ticker import MaxNLocator
 from changeover.cli.trend_data import BUCKETS, RAW, Moments, TrendData, Values
 from changeover.cli.trend_times import long, shown_zone, span_shown, zone_name
 from changeover.cli.trend_view import named, rows_in_words
+from changeover.forecast.drawing import ALARM, BLUE, GRID, INK, PALE, drawn
 from changeover.model.moment import SECOND
 from changeover.model.plant import Plant
 from changeover.model.tag import TagType
 
-_INK, _PALE, _GRID, _LINE, _BAD = "#22262a", "#6b7177", "#dfe3e6", "#2f6db3", "#c1272d"
 _GAP_FACE, _GAP_EDGE = "#f3f4f5", "#cdd2d6"
 _SIZE_IN = (10.0, 4.0)
-_PNG_DPI = 150
 _MARKED_MAX = 150
 """Up to so many samples each has a dot."""
-_STYLE = {
-    "svg.hashsalt": "changeover",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "hatch.linewidth": 0.6,
-    "path.simplify": True,
-}
 
 
 def chart(plant: Plant, data: TrendData, local: bool, form: str) -> bytes:
@@ -48,11 +37,7 @@ def chart(plant: Plant, data: TrendData, local: bool, form: str) -> bytes:
     Returns:
         The file; equal arguments give equal bytes.
     """
-    metadata = {"Date": None} if form == "svg" else {"Software": None}
-    out = BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        _figure(plant, data, local).savefig(out, format=form, dpi=_PNG_DPI, metadata=metadata)
-    return out.getvalue()
+    return drawn(lambda: _figure(plant, data, local), form)
 
 
 def _figure(plant: Plant, data: TrendData, local: bool) -> Figure:
@@ -64,10 +49,10 @@ def _figure(plant: Plant, data: TrendData, local: bool) -> Figure:
     handles = [*_draw_values(axes, data), *handles, *_draw_bad(axes, data)]
     _bound(axes, data)
     zone = shown_zone(plant, local)
-    figure.text(0.015, 0.94, named(wanted.tag), fontsize=13, fontweight="bold", color=_INK, va="center")
+    figure.text(0.015, 0.94, named(wanted.tag), fontsize=13, fontweight="bold", color=INK, va="center")
     span = f"{span_shown(wanted.start_utc, wanted.end_utc, zone)} {zone_name(plant, local)}"
     about = " · ".join(filter(None, (wanted.tag.comment, plant.name, span)))
-    figure.text(0.015, 0.872, about, fontsize=8.5, color=_PALE, va="center")
+    figure.text(0.015, 0.872, about, fontsize=8.5, color=PALE, va="center")
     figure.legend(
         handles=handles,
         loc="center right",
@@ -91,12 +76,12 @@ def _dress(axes: Any, plant: Plant, data: TrendData, local: bool) -> None:
     formatter.zero_formats = ["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)
-    axes.set_xlabel(f"time, {zone_name(plant, local)}", color=_PALE, fontsize=8.5)
+    axes.set_xlabel(f"time, {zone_name(plant, local)}", color=PALE, fontsize=8.5)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(colors=_PALE, length=0, labelsize=8.5)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(colors=PALE, length=0, labelsize=8.5)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     if wanted.tag.type is TagType.DIGITAL:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=2))
@@ -124,15 +109,15 @@ def _draw_values(axes: Any, data: TrendData) -> list[Any]:
     axes.plot(
         _dates(utc),
         values,
-        color=_LINE,
+        color=BLUE,
         linewidth=1.3,
         drawstyle="steps-post" if held else "default",
         solid_capstyle="butt",
         zorder=3,
     )
     if len(data) <= _MARKED_MAX:
-        axes.plot(_dates(data.utc), data.line, "o", color=_LINE, markersize=2.6, zorder=3)
-    return [Line2D([], [], color=_LINE, linewidth=1.3, label=rows_in_words(wanted, len(data)))]
+        axes.plot(_dates(data.utc), data.line, "o", color=BLUE, markersize=2.6, zorder=3)
+    return [Line2D([], [], color=BLUE, linewidth=1.3, label=rows_in_words(wanted, len(data)))]
 
 
 def _draw_buckets(axes: Any, data: TrendData) -> list[Any]:
@@ -141,11 +126,11 @@ def _draw_buckets(axes: Any, data: TrendData) -> list[Any]:
     edges = np.repeat(np.append(data.utc, wanted.end_utc), 2)[1:-1]
     at = _dates(edges)
     least, greatest, mean = (np.repeat(data.columns[name], 2) for name in ("min", "max", "mean"))
-    axes.fill_between(at, least, greatest, color=_LINE, alpha=0.22, linewidth=0, zorder=2)
-    axes.plot(at, mean, color=_LINE, linewidth=1.5, solid_capstyle="butt", solid_joinstyle="miter", zorder=3)
+    axes.fill_between(at, least, greatest, color=BLUE, alpha=0.22, linewidth=0, zorder=2)
+    axes.plot(at, mean, color=BLUE, linewidth=1.5, solid_capstyle="butt", solid_joinstyle="miter", zorder=3)
     return [
-        Line2D([], [], color=_LINE, linewidth=1.5, label=f"mean of {long(wanted.step)}"),
-        Patch(facecolor=_LINE, alpha=0.22, linewidth=0, label="least to greatest"),
+        Line2D([], [], color=BLUE, linewidth=1.5, label=f"mean of {long(wanted.step)}"),
+        Patch(facecolor=BLUE, alpha=0.22, linewidth=0, label="least to greatest"),
     ]
 
 
@@ -163,7 +148,7 @@ def _draw_bad(axes: Any, data: TrendData) -> list[Any]:
     if wanted.kind == BUCKETS:
         at = at + wanted.step // 2
     style: dict[str, Any] = {
-        "color": _BAD,
+        "color": ALARM,
         "marker": mark,
         "markersize": 5,
         "linestyle": "",
@@ -180,7 +165,7 @@ def _bound(axes: Any, data: TrendData) -> None:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
         axes.text(
-            0.5, 0.5, "no value is recorded", transform=axes.transAxes, ha="center", va="center", color=_PALE
+            0.5, 0.5, "no value is recorded", transform=axes.transAxes, ha="center", va="center", color=PALE
         )
         return
     least, greatest = min(extremes[0], *_held(data)), max(extremes[1], *_held(data))

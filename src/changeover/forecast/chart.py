@@ -8,37 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from textwrap import wrap
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from changeover.forecast.detection import (
-    HEARTBEAT,
-    PAGE_SCAN,
-    REQUEST_TIMEOUT,
-    ROUND_TRIP,
-    SEND_TIMEOUT,
-    WATCH,
-)
+from changeover.forecast.drawing import ALARM, GRID, INK, PALE, colours, drawn
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.stages import Distribution
 from changeover.forecast.wording import few, seconds, span, unaffected
-
-_COLOURS = {
-    SEND_TIMEOUT: "#2f6db3",
-    REQUEST_TIMEOUT: "#e39b1d",
-    WATCH: "#2a9d78",
-    HEARTBEAT: "#b0609f",
-    PAGE_SCAN: "#8c9196",
-    ROUND_TRIP: "#3b3f44",
-}
-_FURTHER_COLOURS = ("#cf5a2a", "#5bb0dd", "#8a6d3b", "#6f63b6", "#a3b83b")
-_INK, _PALE, _GRID, _ALARM = "#22262a", "#6b7177", "#dfe3e6", "#c1272d"
 
 _WIDTH_IN = 10.0
 _ROW_IN = 0.46
@@ -52,14 +32,6 @@ _BAR = 0.46
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 _ROOM_FOR_TEXT = 1.34
 """The axis goes on beyond the longest bar, where its figures stand."""
-
-_STYLE = {
-    "svg.hashsalt": "changeover",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "hatch.linewidth": 0.7,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +54,8 @@ def chart_svg(forecasts: Iterable[Forecast], *, title: str, target_s: float | No
     Returns:
         An SVG document; equal arguments give equal text.
     """
-    with matplotlib.rc_context(_STYLE):
-        text = StringIO()
-        _figure(tuple(forecasts), title, target_s).savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+    rows = tuple(forecasts)
+    return drawn(lambda: _figure(rows, title, target_s)).decode()
 
 
 def _figure(forecasts: Sequence[Forecast], title: str, target_s: float | None) -> Figure:
@@ -100,18 +70,18 @@ def _figure(forecasts: Sequence[Forecast], title: str, target_s: float | None) -
     axes = figure.add_axes((_LEFT, bottom / height, _RIGHT - _LEFT, depth * _ROW_IN / height))
     longest = max((r.forecast.changeover.maximum for r in rows if r.forecast.changeover), default=1.0)
     _dress(axes, depth, max(longest, target_s or 0.0) * _ROOM_FOR_TEXT)
-    colours = _colours(parameters)
+    colour_of = colours(parameters)
     for row, place in zip(rows, places, strict=True):
         _label(axes, row, place)
-        _bar(axes, row.forecast, place, colours)
+        _bar(axes, row.forecast, place, colour_of)
     _headings(axes, rows, places)
     if target_s is not None:
-        axes.axvline(target_s, color=_ALARM, linewidth=1.1, linestyle=(0, (5, 3)), zorder=4)
-        axes.text(target_s, -0.12, f"target {target_s:g} s", color=_ALARM, fontsize=8, ha="center")
-    figure.text(_MARGIN, 1 - 0.3 / height, title, fontsize=13, fontweight="bold", color=_INK, va="center")
-    _legend(figure, colours, 1 - (height - bottom + _AXIS_IN) / height, any(_com(r.forecast) for r in rows))
+        axes.axvline(target_s, color=ALARM, linewidth=1.1, linestyle=(0, (5, 3)), zorder=4)
+        axes.text(target_s, -0.12, f"target {target_s:g} s", color=ALARM, fontsize=8, ha="center")
+    figure.text(_MARGIN, 1 - 0.3 / height, title, fontsize=13, fontweight="bold", color=INK, va="center")
+    _legend(figure, colour_of, 1 - (height - bottom + _AXIS_IN) / height, any(_com(r.forecast) for r in rows))
     for index, note in enumerate(reversed(notes)):
-        figure.text(_MARGIN, (0.14 + index * _NOTE_IN) / height, note, fontsize=7.5, color=_PALE, va="center")
+        figure.text(_MARGIN, (0.14 + index * _NOTE_IN) / height, note, fontsize=7.5, color=PALE, va="center")
     return figure
 
 
@@ -152,21 +122,21 @@ def _dress(axes: Any, depth: float, end: float) -> None:
     axes.set_yticks([])
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(axis="x", colors=_PALE, length=0, labelsize=8.5)
-    axes.grid(axis="x", color=_GRID, linewidth=0.8)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(axis="x", colors=PALE, length=0, labelsize=8.5)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_xlabel("seconds after the fault", color=_PALE, fontsize=8.5)
+    axes.set_xlabel("seconds after the fault", color=PALE, fontsize=8.5)
 
 
 def _label(axes: Any, row: _Row, place: float) -> None:
     beside = axes.get_yaxis_transform()
     axes.text(
-        -0.015, place - 0.14, row.forecast.fault.value, transform=beside, ha="right", va="center", color=_INK
+        -0.015, place - 0.14, row.forecast.fault.value, transform=beside, ha="right", va="center", color=INK
     )
     shown = few(list(row.targets))
     axes.text(
-        -0.015, place + 0.24, shown, transform=beside, ha="right", va="center", color=_PALE, fontsize=7.2
+        -0.015, place + 0.24, shown, transform=beside, ha="right", va="center", color=PALE, fontsize=7.2
     )
 
 
@@ -182,11 +152,11 @@ def _headings(axes: Any, rows: Sequence[_Row], places: Sequence[float]) -> None:
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 fontweight="bold",
-                color=_INK,
+                color=INK,
             )
 
 
-def _bar(axes: Any, row: Forecast, place: float, colours: dict[str, str]) -> None:
+def _bar(axes: Any, row: Forecast, place: float, colour_of: dict[str, str]) -> None:
     if row.changeover is None:
         start = axes.get_xlim()[1] * 0.008
         axes.text(
@@ -194,7 +164,7 @@ def _bar(axes: Any, row: Forecast, place: float, colours: dict[str, str]) -> Non
             place,
             "lost until repaired",
             va="center",
-            color=_ALARM,
+            color=ALARM,
             fontweight="bold",
             zorder=5,
             bbox=_PAPER,
@@ -202,7 +172,7 @@ def _bar(axes: Any, row: Forecast, place: float, colours: dict[str, str]) -> Non
         return
     left = 0.0
     for stage in row.stages:
-        colour = colours[stage.parameter]
+        colour = colour_of[stage.parameter]
         least, spread = stage.distribution.minimum, stage.distribution.maximum - stage.distribution.minimum
         axes.barh(place, least, _BAR, left, color=colour, zorder=2)
         axes.barh(
@@ -222,14 +192,14 @@ def _bar(axes: Any, row: Forecast, place: float, colours: dict[str, str]) -> Non
 
 def _figures(axes: Any, row: Forecast, changeover: Distribution, place: float) -> None:
     mean, end = changeover.mean, changeover.maximum
-    axes.plot([mean, mean], [place - _BAR * 0.72, place + _BAR * 0.72], color=_INK, linewidth=1.6, zorder=3)
+    axes.plot([mean, mean], [place - _BAR * 0.72, place + _BAR * 0.72], color=INK, linewidth=1.6, zorder=3)
     text = f"{span(changeover)}, mean {seconds(mean)}" if mean < end else seconds(end)
     gap = axes.get_xlim()[1] * 0.008
-    axes.text(end + gap, place, text, va="center", color=_INK, fontsize=8, zorder=5, bbox=_PAPER)
+    axes.text(end + gap, place, text, va="center", color=INK, fontsize=8, zorder=5, bbox=_PAPER)
     com = _com(row)
     if com:
         below = place + _BAR * 0.5 + 0.1
-        line = {"color": _ALARM, "linewidth": 2.2, "solid_capstyle": "butt", "zorder": 3}
+        line = {"color": ALARM, "linewidth": 2.2, "solid_capstyle": "butt", "zorder": 3}
         axes.plot([end - com, end], [below, below], **line)
 
 
@@ -238,25 +208,18 @@ def _com(row: Forecast) -> float:
     return row.com.maximum if row.com is not None else 0.0
 
 
-def _colours(parameters: Sequence[str]) -> dict[str, str]:
-    further = iter(_FURTHER_COLOURS * len(parameters))
-    return {parameter: _COLOURS.get(parameter) or next(further) for parameter in parameters}
-
-
 def _lighter(colour: str) -> str:
     parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * 0.28):02x}" for part in parts)
 
 
-def _legend(figure: Figure, colours: dict[str, str], top: float, com: bool) -> None:
-    handles: list[Any] = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
-    handles.append(Patch(facecolor=_PALE, label="at least"))
-    handles.append(
-        Patch(facecolor=_lighter(_PALE), edgecolor=_PALE, hatch="/////", linewidth=0, label="up to")
-    )
-    handles.append(Line2D([], [], color=_INK, linewidth=1.6, marker="", label="mean"))
+def _legend(figure: Figure, colour_of: dict[str, str], top: float, com: bool) -> None:
+    handles: list[Any] = [Patch(facecolor=colour, label=name) for name, colour in colour_of.items()]
+    handles.append(Patch(facecolor=PALE, label="at least"))
+    handles.append(Patch(facecolor=_lighter(PALE), edgecolor=PALE, hatch="/////", linewidth=0, label="up to"))
+    handles.append(Line2D([], [], color=INK, linewidth=1.6, marker="", label="mean"))
     if com:
-        handles.append(Line2D([], [], color=_ALARM, linewidth=2.2, label="#COM, at the longest"))
+        handles.append(Line2D([], [], color=ALARM, linewidth=2.2, label="#COM, at the longest"))
     figure.legend(
         handles=handles,
         loc="upper center",
