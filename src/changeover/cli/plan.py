@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from changeover.guide.planner import Plan
 
 UNMET = 1
+SWEEP_FILE = "plan-sweep.svg"
 
 
 @click.command("plan")
 @project_argument
-@click.option(
-    "--target", metavar="DURATION", required=True, callback=read_seconds, help="The target: 5s, 500ms, 5."
-)
+@click.option("--target", metavar="DURATION", callback=read_seconds, help="The target: 5s, 500ms, 5.")
 @click.option(
     "--function",
     "functions",
@@ -50,22 +49,39 @@ UNMET = 1
     help="Which figure of each changeover has to meet the target.",
 )
 @click.option("--version", help="Plan for this product version instead of plant.toml's.")
+@click.option("--sweep", is_flag=True, help="Plan for many targets, and say what each costs.")
+@click.option(
+    "--chart",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the sweep into this SVG file; by default plan-sweep.svg in the folder you are in.",
+)
 @click.option("--write", is_flag=True, help="Set the parameters in citect.ini; a backup is left beside it.")
 @json_option
 def command(
     folder: Path,
-    target: float,
+    target: float | None,
     functions: tuple[str, ...],
     faults: tuple[str, ...],
     at: str,
     version: str | None,
+    sweep: bool,
+    chart: Path | None,
     write: bool,
     as_json: bool,
 ) -> None:
     """The smallest change of PROJECT's parameters with which every changeover meets a target.
 
     Fewest parameters first, then least Σ ln(old/new); the result is exact. Status 1 where it cannot be met.
+    With --sweep a table and a picture of what each target costs.
     """
+    if target is None and not sweep:
+        raise click.UsageError("--target is wanted, such as --target 5s; or --sweep for many targets")
+    if sweep and write:
+        raise click.UsageError(
+            "--sweep writes no parameters: plan for one target with --target, then --write"
+        )
+    if chart is not None and not sweep:
+        raise click.UsageError("--chart draws a sweep: give --sweep")
     from changeover.guide.cells import Measure
     from changeover.guide.planner import make_plan
     from changeover.guide.remedies import remedies
@@ -73,6 +89,13 @@ def command(
     if write and version is not None:
         fail("--write plans for the version of plant.toml: leave --version out")
     project = load(folder, version, judged=True)
+    if sweep:
+        from changeover.cli.plan_sweep import print_sweep
+
+        measure = Measure(at)
+        print_sweep(project, measure, _wanted(functions, faults), target, chart or Path(SWEEP_FILE), as_json)
+        return
+    assert target is not None, "either of the two is there"
     asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults))
     plan = make_plan(*asked)
     found = remedies(*asked) if plan.unmet else ()

@@ -19,7 +19,7 @@ from changeover.guide.remedies import Remedy
 from changeover.model.plant import Plant
 
 _SHARE_S = 0.005
-_FIGURES = {
+FIGURES = {
     Measure.MAX: "at the longest",
     Measure.P99: "in 99 of 100 cases",
     Measure.MEAN: "on average",
@@ -30,7 +30,7 @@ def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy]) -> None:
     """Print a plan for people, and where it cannot be met what would help."""
     console = make_console()
     family = plant.policy.family.value
-    figure = _FIGURES[plan.measure]
+    figure = FIGURES[plan.measure]
     head = f"{plant.name}, version {plant.version} (family {family}): {plan.target_s:g} s {figure}"
     if not plan.before and not plan.lost:
         click.echo(f"{head}: nothing changes over here")
