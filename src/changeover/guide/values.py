@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from math import inf
+from math import inf, isqrt
 from operator import itemgetter
 
 from changeover.guide.cells import ROUNDING_S, Cell, Oracle
@@ -73,14 +73,33 @@ class BestValues:
         missed = [cell for cell in self._cells if not self._meets(cell, {**fixed, **tops})]
         found = dict(tops)
         for group, cells in _groups(free, missed, self._governed):
-            knob = max(group, key=lambda one: (one.is_coarse, sum(one in self._of(cell) for cell in cells)))
-            rest = tuple(other for other in group if other is not knob)
             others = {other: self._floors[other] for other in free if other not in group}
+            knob = self._to_divide(group, cells, tops, {**fixed, **others})
+            rest = tuple(other for other in group if other is not knob)
             best = self._divide(knob, tops[knob], rest, {**fixed, **others})
             if best is None:
                 return None
             found.update(best)
         return found
+
+    def _to_divide(self, group: tuple[Knob, ...], cells: list[Cell], tops: Values, fixed: Values) -> Knob:
+        """Which knob of a group to divide: one that unties all the others, where there is such a one.
+
+        Given a value of it, the largest value of each other alone is the best of all: one search instead of
+        one within the other. Of max(T, P) + H that is H, never T.
+        """
+
+        def unties(knob: Knob) -> bool:
+            middle = isqrt(max(self._floors[knob], 1) * tops[knob])
+            rest = tuple(other for other in group if other is not knob)
+            there = {**fixed, knob: max(middle, self._floors[knob])}
+            best = self._tops(rest, there)
+            return best is not None and all(self._meets(cell, {**there, **best}) for cell in cells)
+
+        def rank(knob: Knob) -> tuple[bool, bool, int]:
+            return unties(knob), knob.is_coarse, sum(knob in self._of(cell) for cell in cells)
+
+        return max(group, key=rank)
 
     def _of(self, cell: Cell) -> tuple[Knob, ...]:
         return self._oracle.governing(cell, self._floors)
