@@ -30,23 +30,34 @@ CELLS_MAX = 4
 LEAST_RANGE, GREATEST_RANGE = 1, 3
 
 
-class Case:
-    """A plant with small values, floors of its knobs, and a target between what it takes and what it can."""
+WIDE_LEAST, WIDE_GREATEST = 2, 7
 
-    def __init__(self, seed: int) -> None:
-        rng = self.rng = Random(f"plans {seed}")
+
+class Case:
+    """A plant with small values, floors of its knobs, and a target between what it takes and what it can.
+
+    Args:
+        seed: Of everything in it.
+        wide: Values of few milliseconds and floors of one, so that of two time-outs now the one counts and now
+            the other; else values near their floors.
+    """
+
+    def __init__(self, seed: int, *, wide: bool = False) -> None:
+        rng = self.rng = Random(f"plans {seed} {wide}")
         family = "ABC"[seed % 3]
         self.measure = tuple(Measure)[seed // 3 % 3]
-        values = {name: rng.randrange(50, 90) for name in ("SendTimeout", "TimeOut", "HeartTime", "Timeout")}
+        names = ("SendTimeout", "TimeOut", "HeartTime", "Timeout")
+        low, high = (WIDE_LEAST, WIDE_GREATEST + 1) if wide else (50, 90)
+        values = {name: rng.randrange(low, high) for name in names}
         watch, retry = rng.choice((1, 2, 3)), rng.choice((0, 0, 1, 2))
         self.plant = self._plant(family, values, watch, retry)
-        text = (
-            f"[LAN]\nSendTimeout={values['SendTimeout']}\nTimeOut={values['TimeOut']}\nWatchTime={watch}\n"
-            f"[IOSERVER]\nHeartTime={values['HeartTime']}\n"
-            f"[MODNET]\nTimeout={values['Timeout']}\nRetry={retry}\n"
+        named = {**values, "WatchTime": watch, "Retry": retry}
+        empty = parse_ini(b"", "citect.ini")
+        self.knobs = tuple(
+            replace(knob, value=named[knob.parameter.name]) for knob in knobs_of(self.plant, empty)
         )
-        self.knobs = knobs_of(self.plant, parse_ini(text.encode(), "citect.ini"))
-        spans = {knob: rng.randrange(LEAST_RANGE, GREATEST_RANGE + 1) for knob in self.knobs}
+        greatest = WIDE_GREATEST if wide else GREATEST_RANGE
+        spans = {knob: rng.randrange(LEAST_RANGE, greatest + 1) for knob in self.knobs}
         lowest = {knob: 0 if knob.parameter.name == "Retry" else 1 for knob in self.knobs}
         self.floors = {
             knob: max(knob.value - spans[knob], lowest[knob])
@@ -119,8 +130,9 @@ def cost(values: Iterable[tuple[Knob, int]]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(PLANS))
-def test_the_search_finds_what_brute_force_finds(seed: int) -> None:
-    case = Case(seed)
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_search_finds_what_brute_force_finds(seed: int, wide: bool) -> None:
+    case = Case(seed, wide=wide)
     size, least = case.brute_force()
     found, spent = case.searched()
     assert found == size

@@ -61,7 +61,7 @@ def server_fault(plant: Plant, fault: Fault, server: str) -> Forecast:
     computer = plant.io_server(server).computer
     dead = reach.struck_computer(fault, computer)
     gone = frozenset(s.name for s in plant.io_servers if s.name == server or s.computer == dead)
-    clients = reach.watchers(plant, computer, dead)
+    clients = reach.unlike(plant, reach.watchers(plant, computer, dead))
     cases = []
     for device in distinct(device for device in plant.io_devices if device.primary.io_server == server):
         if not clients:
@@ -124,7 +124,8 @@ def device_cases(
         device: The I/O device, which is the target too.
         dead: Its units that are struck, the primary among them.
         why_none: The reason to give where those are all of them.
-        affected: The clients to make cases for; None for all that reach the server.
+        affected: The clients to make cases for; None for one of each kind that reaches
+            the server.
 
     Returns:
         At least one case.
@@ -137,7 +138,7 @@ def device_cases(
     trips = _detection_trips(fault, device)
     detection = beside(total(_detection_by_server(plant, fault, device, clients)), round_trips(plant, trips))
     cases = []
-    for client in affected or clients:
+    for client in affected or reach.unlike(plant, clients):
         left = tuple(u for u in reach.units_left(plant, device, client, gone=frozenset()) if u not in dead)
         if not left:
             why = why_none if dead.issuperset(device.units) and len(device.units) > 1 else NO_STANDBY_LEFT

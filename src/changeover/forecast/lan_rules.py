@@ -49,14 +49,14 @@ def lan_fault(plant: Plant, lan: str) -> Forecast:
     for device in plant.io_devices:
         dead = frozenset(unit for unit in device.units if reach.unit_is_on(plant, unit, lan))
         computer = plant.io_server(device.primary.io_server).computer
-        for client in reach.watchers(plant, computer):
+        for client in reach.unlike(plant, reach.watchers(plant, computer)):
             if reach.way_in_use(plant, client, computer) == lan:
                 cases.append(Case(device, _session_lan_case(plant, lan, device, client, dead)))
             elif device.primary not in dead:
                 cases.append(Case(device, _lan_beside(plant, lan, device, client, dead)))
         beside_it = tuple(
             client
-            for client in reach.watchers(plant, computer)
+            for client in reach.unlike(plant, reach.watchers(plant, computer))
             if reach.way_in_use(plant, client, computer) != lan
         )
         if device.primary in dead and beside_it:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
@@ -60,6 +61,20 @@ def watchers(plant: Plant, computer: str, dead_computer: str | None = None) -> t
         if client.computer != dead_computer and plant.common_lans(client.computer, computer)
     )
     return tuple(sorted(found, key=lambda client: -client.page_scan))
+
+
+def unlike(plant: Plant, clients: Iterable[Client]) -> tuple[Client, ...]:
+    """Of clients that are alike the first: as quick, on the same LANs, on a computer without a server.
+
+    They come through every fault alike, so of many operators' computers one has to be forecast.
+    """
+    homes = {server.computer for server in plant.io_servers} | {s.computer for s in plant.task_servers}
+    found: dict[tuple[object, ...], Client] = {}
+    for client in clients:
+        home = client.computer if client.computer in homes else None
+        lans = tuple(lan for lan, _ in plant.computer(client.computer).addresses)
+        found.setdefault((client.page_scan, home, lans), client)
+    return tuple(found.values())
 
 
 def units_left(plant: Plant, device: IoDevice, client: Client, *, gone: frozenset[str]) -> tuple[Unit, ...]:

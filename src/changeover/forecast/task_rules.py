@@ -53,7 +53,7 @@ def server_fault(plant: Plant, fault: Fault, home: TaskServer) -> Forecast:
         The slowest case of the clients that are not on the struck computer.
     """
     dead_computer = reach.struck_computer(fault, home.computer)
-    clients = reach.watchers(plant, home.computer, dead_computer)
+    clients = reach.unlike(plant, reach.watchers(plant, home.computer, dead_computer))
     if not clients:
         return _lost(fault, home.function, home.name, None, "no client is left that asks it")
     rows = []
@@ -73,7 +73,7 @@ def lan_fault(plant: Plant, function: Function, lan: str) -> Forecast:
     fault = Fault.LAN_SILENT
     by_chance = home != plant.tasks(function)[0] and len(plant.client_lans()) > 1
     chance = "which LAN brought the client to its server was chance (T5)" if by_chance else None
-    for client in reach.watchers(plant, home.computer):
+    for client in reach.unlike(plant, reach.watchers(plant, home.computer)):
         in_use = reach.way_in_use(plant, client, home.computer)
         if in_use == lan:
             ways = _ways(plant, client, home)

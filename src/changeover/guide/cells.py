@@ -77,15 +77,26 @@ class Oracle:
         self._governing: dict[Cell, tuple[Knob, ...]] = {}
         self._known: dict[tuple[Cell, tuple[int, ...]], float] = {}
         self._plants: dict[Cell, Plant] = {}
+        self._candidates: dict[Cell, tuple[Knob, ...]] = {}
         self.asked = 0
+
+    def learn(self, rows: Iterable[Forecast]) -> None:
+        """Take in what is known already: rows of the plant as it is."""
+        for row in rows:
+            cell = cell_of(row)
+            now = tuple(knob.value for knob in self.candidates(cell))
+            self._known[cell, now] = figure(row, self._measure)
 
     def row(self, cell: Cell, values: Values) -> Forecast:
         """The whole forecast of a cell."""
+        self.asked += 1
+        return forecast_one(turned(self._plant_of(cell), values), cell.function, cell.fault, cell.target)
+
+    def _plant_of(self, cell: Cell) -> Plant:
         plant = self._plants.get(cell)
         if plant is None:
             plant = self._plants[cell] = self._needed_by(cell)
-        self.asked += 1
-        return forecast_one(turned(plant, values), cell.function, cell.fault, cell.target)
+        return plant
 
     def _needed_by(self, cell: Cell) -> Plant:
         """The plant without what has no say in a cell: a large one is forecast thousands of times."""
@@ -99,30 +110,53 @@ class Oracle:
 
     def figure(self, cell: Cell, values: Values) -> float:
         """A cell's figure in seconds; infinite where nothing is left to change over to."""
-        knobs = self._governing.get(cell, self._knobs)
-        key = (cell, tuple(values.get(knob, knob.value) for knob in knobs))
+        key = (cell, tuple(values.get(knob, knob.value) for knob in self.candidates(cell)))
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = figure(self.row(cell, values), self._measure)
         return found
 
-    def governing(self, cell: Cell, floors: Values) -> tuple[Knob, ...]:
-        """Which knobs a cell's figure depends on, between their values and these floors.
+    def candidates(self, cell: Cell) -> tuple[Knob, ...]:
+        """Every knob that can have a say in a cell: the whole plant's, and those of its units' drivers."""
+        found = self._candidates.get(cell)
+        if found is None:
+            units = {unit.name for device in self._plant_of(cell).io_devices for unit in device.units}
+            found = self._candidates[cell] = tuple(
+                knob for knob in self._knobs if not knob.units or not units.isdisjoint(knob.units)
+            )
+        return found
 
-        A knob counts that makes a difference when it alone is lowered, or when all others are: of two
-        time-outs, whichever ends first, and whichever ends last.
+    def governing(self, cell: Cell, floors: Values) -> tuple[Knob, ...]:
+        """Those of them that are seen to make a difference somewhere between their values and these floors.
+
+        Halves of the knobs are tried with the other half at its values and at its floors, and so on down to
+        single knobs. Since no figure rises when a knob is lowered, knobs that make no difference together
+        make none alone. One that counts only amid the others' ranges is missed: a search that rests on this
+        has to look at the figures themselves.
         """
         found = self._governing.get(cell)
         if found is None:
-            now, least = self.figure(cell, {}), self.figure(cell, floors)
-            found = tuple(
-                knob
-                for knob, floor in floors.items()
-                if self.figure(cell, {knob: floor}) < now - ROUNDING_S
-                or self.figure(cell, {**floors, knob: knob.value}) > least + ROUNDING_S
-            )
-            self._governing[cell] = found
+            seen: set[Knob] = set()
+            knobs = tuple(knob for knob in self.candidates(cell) if knob in floors)
+            self._probe(cell, knobs, {}, floors, seen)
+            found = self._governing[cell] = tuple(knob for knob in knobs if knob in seen)
         return found
+
+    def _probe(
+        self, cell: Cell, knobs: tuple[Knob, ...], fixed: Values, floors: Values, seen: set[Knob]
+    ) -> None:
+        """Add those of some knobs that make a difference, the others being where they are."""
+        high = {**fixed, **{knob: knob.value for knob in knobs}}
+        low = {**fixed, **{knob: floors[knob] for knob in knobs}}
+        if seen.issuperset(knobs) or self.figure(cell, high) <= self.figure(cell, low) + ROUNDING_S:
+            return
+        if len(knobs) == 1:
+            seen.update(knobs)
+            return
+        half = len(knobs) // 2
+        for part, rest in ((knobs[:half], knobs[half:]), (knobs[half:], knobs[:half])):
+            self._probe(cell, part, {**fixed, **{knob: floors[knob] for knob in rest}}, floors, seen)
+            self._probe(cell, part, {**fixed, **{knob: knob.value for knob in rest}}, floors, seen)
 
 
 def _kind(plant: Plant, device: IoDevice, knobs: tuple[Knob, ...]) -> tuple[object, ...]:

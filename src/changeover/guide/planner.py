@@ -158,6 +158,7 @@ class Planner:
         self.lost = tuple(row for row in rows if row.outcome is Outcome.LOST)
         self._cells = changing_over(rows)
         self._oracle = Oracle(plant, self._knobs, measure)
+        self._oracle.learn(rows)
         self._some = self._unlike()
 
     @property
@@ -185,7 +186,9 @@ class Planner:
             missed = [f for f in self._figures(best.values) if f.seconds > target_s + ROUNDING_S]
             if not missed:
                 return self._plan(target_s, others, best.values, [], divided)
-            self._some.extend(figure.cell for figure in worst_by_kind(missed))
+            # Cells that miss it by the same are most likely alike, too: one of each.
+            unlike = {(f.cell.function, f.cell.fault, f.seconds): f.cell for f in reversed(missed)}
+            self._some.extend(unlike.values())
 
     def _search(self, target_s: float) -> tuple[Alternative, tuple[Alternative, ...], int]:
         """The best for some of the cells, the other sets of that size, and how many intervals that took."""

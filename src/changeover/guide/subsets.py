@@ -2,7 +2,7 @@
 
 Lowering a knob never lengthens a changeover, so a set of knobs is enough exactly when it is with all of them
 at their floors. A search for hitting sets: where a cell misses the target although every knob of the set is
-at its floor, one more of the knobs that govern the cell has to be in it.
+at its floor, one more of the knobs that can have a say in the cell has to be in it.
 """
 
 from __future__ import annotations
@@ -63,6 +63,6 @@ class Subsets:
         if cell is None:
             yield knobs
         elif len(knobs) < size:
-            for knob in self._oracle.governing(cell, self._floors):
-                if knob not in knobs:
+            for knob in self._oracle.candidates(cell):
+                if knob in self._floors and knob not in knobs:
                     yield from self._enough(cells, knobs | {knob}, size)

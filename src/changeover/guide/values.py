@@ -65,39 +65,61 @@ class BestValues:
         for knob in self._oracle.governing(cell, self._floors):
             self._governed.setdefault(knob, []).append(cell)
 
-    def _solve(self, free: tuple[Knob, ...], fixed: Values) -> Values | None:
+    def _solve(self, free: tuple[Knob, ...], fixed: Values, floor: float = -inf) -> Values | None:
+        """The best values of some knobs, others fixed; None where none are worth more than `floor`."""
         tops = self._tops(free, fixed)
-        if tops is None:
+        if tops is None or _worth(tops) <= floor + _EQUAL:
             return None
         # What is met at the upper bound is met by everything below it.
         missed = [cell for cell in self._cells if not self._meets(cell, {**fixed, **tops})]
+        groups = _groups(free, missed, self._governed)
+        if all(group for group, _ in groups):
+            found = self._solve_groups(groups, free, tops, fixed, floor)
+            if found is None or all(self._meets(cell, {**fixed, **found}) for cell in missed):
+                return found
+        # A cell hangs on a knob that no probe showed: any may be it.
+        return self._solve_groups([(free, missed)], free, tops, fixed, floor)
+
+    def _solve_groups(
+        self,
+        groups: list[tuple[tuple[Knob, ...], list[Cell]]],
+        free: tuple[Knob, ...],
+        tops: Values,
+        fixed: Values,
+        floor: float,
+    ) -> Values | None:
+        """The best values of knobs that are tied within each group; others are at their upper bound."""
         found = dict(tops)
-        for group, cells in _groups(free, missed, self._governed):
+        for group, cells in groups:
             others = {other: self._floors[other] for other in free if other not in group}
             knob = self._to_divide(group, cells, tops, {**fixed, **others})
             rest = tuple(other for other in group if other is not knob)
-            best = self._divide(knob, tops[knob], rest, {**fixed, **others})
+            elsewhere = _worth({other: found[other] for other in free if other not in group})
+            best = self._divide(knob, tops[knob], rest, {**fixed, **others}, floor - elsewhere)
             if best is None:
                 return None
             found.update(best)
         return found
 
     def _to_divide(self, group: tuple[Knob, ...], cells: list[Cell], tops: Values, fixed: Values) -> Knob:
-        """Which knob of a group to divide: one that unties all the others, where there is such a one.
+        """Which knob of a group to divide: one that leaves the least of the others tied to each other.
 
-        Given a value of it, the largest value of each other alone is the best of all: one search instead of
-        one within the other. Of max(T, P) + H that is H, never T.
+        What is untied then is found by itself, side by side instead of one search within the other. Of
+        max(T, τ · (r + 1)) + H that is H, which leaves τ and r tied, but no T.
         """
 
-        def unties(knob: Knob) -> bool:
-            middle = isqrt(max(self._floors[knob], 1) * tops[knob])
+        def tied(knob: Knob) -> int:
+            middle = max(isqrt(max(self._floors[knob], 1) * tops[knob]), self._floors[knob])
             rest = tuple(other for other in group if other is not knob)
-            there = {**fixed, knob: max(middle, self._floors[knob])}
+            there = {**fixed, knob: middle}
             best = self._tops(rest, there)
-            return best is not None and all(self._meets(cell, {**there, **best}) for cell in cells)
+            if best is None:
+                return len(rest)
+            missed = [cell for cell in cells if not self._meets(cell, {**there, **best})]
+            return max((len(found) for found, _ in _groups(rest, missed, self._governed)), default=0)
 
-        def rank(knob: Knob) -> tuple[bool, bool, int]:
-            return unties(knob), knob.is_coarse, sum(knob in self._of(cell) for cell in cells)
+        def rank(knob: Knob) -> tuple[int, bool, int]:
+            return -tied(knob), knob.is_coarse, sum(knob in self._of(cell) for cell in cells)
 
         return max(group, key=rank)
 
@@ -107,31 +129,41 @@ class BestValues:
     def _meets(self, cell: Cell, values: Values) -> bool:
         return self._oracle.figure(cell, values) <= self._limit
 
-    def _divide(self, knob: Knob, top: int, rest: tuple[Knob, ...], fixed: Values) -> Values | None:
-        """The best of all values of one knob up to `top`, each with the best values of the rest."""
+    def _divide(
+        self, knob: Knob, top: int, rest: tuple[Knob, ...], fixed: Values, floor: float
+    ) -> Values | None:
+        """The best of all values of one knob up to `top`, each with the best values of the rest.
+
+        None where none are worth more than `floor`.
+        """
         best: Values | None = None
-        worth = -inf
-        heap: list[tuple[float, int, int]] = []
+        worth = floor
+        heap: list[tuple[float, int, int, bool]] = []
 
         def consider(low: int, high: int) -> None:
             if low > high:
                 return
             tops = self._tops(rest, {**fixed, knob: low})
             if tops is not None:
-                heappush(heap, (-knob.worth(high) - _worth(tops), low, high))
+                heappush(heap, (-knob.worth(high) - _worth(tops), low, high, False))
 
         consider(self._floors[knob], top)
         while heap:
-            bound, low, high = heappop(heap)
+            bound, low, high, is_tight = heappop(heap)
             if -bound <= worth + _EQUAL:
                 break
             self.divided += 1
-            found = self._solve(rest, {**fixed, knob: high})
-            if found is not None and knob.worth(high) + _worth(found) > worth + _EQUAL:
-                best, worth = {**found, knob: high}, knob.worth(high) + _worth(found)
-            middle = (low + high - 1) // 2
-            consider(low, middle)
-            consider(max(low, middle + 1), high - 1)
+            at = high if is_tight else low
+            found = self._solve(rest, {**fixed, knob: at}, worth - knob.worth(high))
+            if found is not None and knob.worth(at) + _worth(found) > worth + _EQUAL:
+                best, worth = {**found, knob: at}, knob.worth(at) + _worth(found)
+            if is_tight:
+                middle = (low + high - 1) // 2
+                consider(low, middle)
+                consider(max(low, middle + 1), high - 1)
+            elif found is not None and low < high:
+                # No others are better than those at its lower end: the bound is tighter than by each alone.
+                heappush(heap, (-knob.worth(high) - _worth(found), low, high, True))
         return best
 
     def _tops(self, free: tuple[Knob, ...], fixed: Values) -> dict[Knob, int] | None:
