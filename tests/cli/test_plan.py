@@ -87,7 +87,7 @@ def test_only_what_is_asked_for_has_to_meet_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "Missing option '--target'"),
+        ((), "--target is wanted"),
         (("--target", "soon"), "'soon' is no duration above 0"),
         (("--target", "5s", "--at", "p50"), "'p50' is not one of 'max', 'p99', 'mean'"),
         (("--target", "5s", "--write", "--version", "3.30"), "--write plans for the version of plant.toml"),

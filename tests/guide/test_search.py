@@ -38,8 +38,8 @@ class Case:
 
     Args:
         seed: Of everything in it.
-        wide: Values of few milliseconds and floors of one, so that of two time-outs now the one counts and now
-            the other; else values near their floors.
+        wide: Values of few milliseconds, so that of two time-outs now the one counts and now the other; else
+            larger ones near their floors.
     """
 
     def __init__(self, seed: int, *, wide: bool = False) -> None:
@@ -112,10 +112,10 @@ class Case:
                 best = rank
         return best
 
-    def searched(self) -> tuple[int, float]:
+    def searched(self, gap: float = 0.0) -> tuple[int, float]:
         """The same by the search."""
         oracle = Oracle(self.plant, self.knobs, self.measure)
-        search = BestValues(oracle, self.floors, self.target_s, self.cells)
+        search = BestValues(oracle, self.floors, self.target_s, self.cells, gap)
         found = []
         for knobs in Subsets(oracle, self.floors, self.target_s).smallest(self.cells):
             values = search.find(knob for knob in self.floors if knob in knobs)
@@ -137,6 +137,16 @@ def test_the_search_finds_what_brute_force_finds(seed: int, wide: bool) -> None:
     found, spent = case.searched()
     assert found == size
     assert spent == pytest.approx(least, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_with_a_gap_no_plan_is_better_by_more(seed: int) -> None:
+    case = Case(seed, wide=True)
+    gap = 0.2
+    size, least = case.brute_force()
+    found, spent = case.searched(gap)
+    assert found == size
+    assert least - 1e-9 <= spent <= least + gap + 1e-9
 
 
 @pytest.mark.parametrize("family", "ABC")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,6 +59,19 @@ def _judged(project: Project) -> tuple[Diagnostic, ...]:
     from changeover.guide.check import check, warnings
 
     return warnings(check(project))
+
+
+@contextmanager
+def planning() -> Iterator[None]:
+    """Show on a terminal that a search goes on: a large plant takes seconds."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("planning"):
+        yield
 
 
 def fail(text: str, status: int = 2) -> NoReturn:

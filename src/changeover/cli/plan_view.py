@@ -65,6 +65,7 @@ def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | N
         "at": plan.measure.value,
         "met": plan.is_met,
         "cost": plan.cost,
+        "gap": plan.gap,
         "changes": [
             {
                 "parameter": str(change.knob),
@@ -134,6 +135,8 @@ def _proof(plan: Plan) -> list[str]:
     head = f"{words}, Σ ln(old/new) = {plan.cost:.3f}"
     if len(needed) == count:
         head += ": no fewer are enough"
+    if plan.gap:
+        head += f"; proved to be the least to within {plan.gap:g}"
     if plan.alternatives:
         others, next_best = len(plan.alternatives), plan.alternatives[0].cost
         head += f"; {others} other sets of as many are enough, the next at {next_best:.3f}"

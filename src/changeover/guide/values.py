@@ -30,16 +30,20 @@ class BestValues:
         floors: The least value of each knob that may be turned.
         target_s: The target, in seconds.
         cells: What has to meet it.
+        gap: By how much less Σ ln another plan might cost; nothing but rounding by default.
 
     Attributes:
         divided: How many intervals were looked at: the size of the proof.
     """
 
-    def __init__(self, oracle: Oracle, floors: Values, target_s: float, cells: Iterable[Cell]) -> None:
+    def __init__(
+        self, oracle: Oracle, floors: Values, target_s: float, cells: Iterable[Cell], gap: float = 0.0
+    ) -> None:
         self._oracle = oracle
         self._floors = floors
         self._limit = target_s + ROUNDING_S
         self._all = tuple(cells)
+        self._gap = max(gap, _EQUAL)
         self._cells: list[Cell] = []
         self._governed: dict[Knob, list[Cell]] = {}
         self.divided = 0
@@ -68,7 +72,7 @@ class BestValues:
     def _solve(self, free: tuple[Knob, ...], fixed: Values, floor: float = -inf) -> Values | None:
         """The best values of some knobs, others fixed; None where none are worth more than `floor`."""
         tops = self._tops(free, fixed)
-        if tops is None or _worth(tops) <= floor + _EQUAL:
+        if tops is None or _worth(tops) <= floor + self._gap:
             return None
         # What is met at the upper bound is met by everything below it.
         missed = [cell for cell in self._cells if not self._meets(cell, {**fixed, **tops})]
@@ -150,7 +154,7 @@ class BestValues:
         consider(self._floors[knob], top)
         while heap:
             bound, low, high, is_tight = heappop(heap)
-            if -bound <= worth + _EQUAL:
+            if -bound <= worth + self._gap:
                 break
             self.divided += 1
             at = high if is_tight else low
