@@ -36,7 +36,7 @@ def partners(plant: Plant, knobs: Iterable[Knob]) -> Iterator[tuple[Knob, tuple[
     found: dict[Knob, set[Knob]] = {knob: set() for knob in idle}
     least = {knob: knob.least for knob in knobs}
     for cell in cells if idle else ():
-        # A parameter that shortens nothing by itself cannot let another one count: the figure would be between.
+        # What shortens nothing by itself lets no other one count either: the figure would lie between.
         for other in _alone(oracle, cell, {}, least):
             raised = {knob: default for knob, default in idle.items() if knob != other}
             for knob in _alone(oracle, cell, {other: other.least}, raised):
