@@ -327,6 +327,21 @@ def test_time_out_below_answer(folder: Folder) -> None:
     assert found(folder, "time-out-below-answer") == []
 
 
+def test_devices_with_the_same_time_outs_are_told_of_once(folder: Folder) -> None:
+    device(folder, "PLC2", ("IOServer1", "127.20.0.103:5020"), ("IOServer2", "127.20.0.104:5020"))
+    ini(folder, "[LAN]", "TimeOut=2000", "[MODNET]", "Timeout=1000", "Retry=2", "WatchTime=2")
+    assert len(found(folder, "attempts-outlast-watch")) == 1
+    assert len(found(folder, "com-before-device-lost")) == 1
+    version(folder, "4.20")
+    assert len(found(folder, "time-out-below-answer")) == 1
+    port_name(folder, "127.20.0.104:5020", "P2")
+    folder.append("citect.ini", "[MODNET.P2]\nRetry=3\n")
+    assert [one.rpartition(" ")[0].rpartition(" ")[2] for one in found(folder, "time-out-below-answer")] == [
+        "3000",
+        "4000",
+    ]
+
+
 def test_from_5_0_on_time_out_is_held_against_the_slowest_answer(folder: Folder) -> None:
     device(folder, "PLC2", ("IOServer1", "127.20.0.103:5020"), ("IOServer2", "127.20.0.104:5020"))
     table(folder, "[limits.device_answer_ms]", MODNET=300, PLC2=700)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from changeover.guide.check import check
@@ -142,6 +144,15 @@ def test_a_client_on_a_servers_computer_makes_its_field_lan_no_second_one_for_ot
     assert [one.partition(": ")[2] for one in found(folder, "single-lan")] == [
         "LAN_A is the only LAN between HMI1 and servers"
     ]
+
+
+def test_without_their_lan_clients_still_have_the_servers_of_their_own_computer(folder: Folder) -> None:
+    plant = folder.read("plant.toml").replace("127.20.0.10", "127.10.0.10")
+    folder.write("plant.toml", re.sub(r", FIELD = \S+", "", plant))
+    folder.replace("plant.toml", 'computer = "HMI"', 'computer = "SCADA1"')
+    assert found(folder, "single-lan") == []
+    folder.replace("plant.toml", ALARM1, ALARM1.replace("SCADA1", "HMI"))
+    assert len(found(folder, "single-lan")) == 1
 
 
 def test_client_reaches_one(folder: Folder) -> None:

@@ -142,7 +142,8 @@ def client_reaches_one(site: Site) -> Iterator[Found]:
     """A client that can reach only some of the servers that stand in for each other."""
     for client in site.plant.clients:
         for servers in _groups(site.plant):
-            reached = [server.name for server in servers if _reaches(site.plant, client, server)]
+            # Of its own computer it has every LAN in common.
+            reached = [s.name for s in servers if site.plant.common_lans(client.computer, s.computer)]
             away = ", ".join(server.name for server in servers if server.name not in reached)
             if away:
                 rest = f"only {', '.join(reached)}" if reached else "none of them"
@@ -169,10 +170,6 @@ def _only_lan(plant: Plant, client: Client, servers: Iterable[IoServer | TaskSer
     homes = {server.computer for server in servers}
     lans = {lan for home in homes for lan in plant.session_lans(client.computer, home)}
     return tuple(lans) if len(lans) == 1 and client.computer not in homes else ()
-
-
-def _reaches(plant: Plant, client: Client, server: IoServer | TaskServer) -> bool:
-    return client.computer == server.computer or bool(plant.common_lans(client.computer, server.computer))
 
 
 @warning

@@ -89,13 +89,10 @@ def time_out_below_answer(site: Site) -> Iterator[Found]:
                 f"write TimeOut={slowest // MILLISECOND + 1} or more",
             )
         return
-    told: set[tuple[str, Duration]] = set()
     for device, unit, settings in site.units:
         attempts = settings.timing.timeout * (settings.timing.retry + 1)
-        is_new = (device.protocol, attempts) not in told
         # What was measured says more than the driver's time-outs: `below_measured` goes by it.
-        if is_new and limits.answer(unit.name) is None and waiting.duration < attempts:
-            told.add((device.protocol, attempts))
+        if limits.answer(unit.name) is None and waiting.duration < attempts:
             yield Found(
                 site.at(waiting),
                 f"{waiting.value} ms is shorter than (Retry+1) × Timeout of {device.protocol}, "
@@ -145,13 +142,11 @@ def com_before_device_lost(site: Site) -> Iterator[Found]:
 @warning
 def attempts_outlast_watch(site: Site) -> Iterator[Found]:
     """(Retry+1) × Timeout longer than the driver's WatchTime."""
-    told: set[tuple[Place, Duration]] = set()
     for _, unit, settings in site.units:
         timing = settings.timing
         attempts = timing.timeout * (timing.retry + 1)
         place = site.at_unit(unit) if settings.entry is None else site.at_entry(settings.entry)
-        if attempts > timing.watch and (place, attempts) not in told:
-            told.add((place, attempts))
+        if attempts > timing.watch:
             yield Found(
                 place,
                 f"(Retry+1) × Timeout = {_ms(attempts)} is longer than the driver's WatchTime, "
