@@ -19,9 +19,10 @@ PAGES = sorted(
     for path in (ROOT / folder).glob(pattern)
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w*)[^`\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 COMMAND = re.compile(r"(?:^|[\s/])changeover ([a-z]+)\b([^\n#|]*)")  # two spaces: a table's heading
+FINDING = re.compile(r"^(?: {4}(?:why|fix): |\S+: (?:error|warning|note): ).*", re.MULTILINE)  # prose, too
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 SOURCE = re.compile(r"`((?:src/changeover/|tests/|scripts/|docs/|cli/|config/|core/|drill/|drivers/|forecast/"
                     r"|model/|runtime/|scenario/|simulation/)[\w./-]*)`")  # fmt: skip
@@ -43,7 +44,8 @@ def anchors(path: Path) -> set[str]:
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
     """Verb and arguments of every `changeover` command in code."""
-    pieces = [match[3] for match in FENCE.finditer(text)] + CODE.findall(FENCE.sub("", text))
+    blocks = [FINDING.sub("", match[3]) for match in FENCE.finditer(text) if match[2] != "diff"]
+    pieces = blocks + CODE.findall(FENCE.sub("", text))
     for piece in pieces:
         for match in COMMAND.finditer(piece.strip("`")):
             yield match[1], match[2]

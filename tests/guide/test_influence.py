@@ -14,10 +14,10 @@ from changeover.guide.influence import (
     influence,
     influences_of,
     levers_of,
-    partners,
     worst_rows,
 )
 from changeover.guide.knobs import knobs_of
+from changeover.guide.partners import partners
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.plant import NetworkProtocol, Plant
 from changeover.model.server import Function

@@ -5,19 +5,20 @@ Each function is one rule and has a page in docs/reference/checks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from changeover.config.diagnostics import Diagnostic, Findings, Severity, quoted
 from changeover.config.ini import IniEntry, IniFile, OddLine
 from changeover.config.known_parameters import (
     DRIVER_SECTIONS,
-    ROWS,
     SECTIONS,
     base_section,
     row_of,
 )
 from changeover.config.parameters import Parameter
 
+_NAME_END = re.compile(r"[\s:]")
 _UNITS = {"ms": "milliseconds", "s": "seconds"}
 
 
@@ -29,12 +30,12 @@ def check_ini(ini: IniFile, protocols: Collection[str], findings: Findings) -> N
         protocols: Protocols that the plant uses; in other drivers' sections a bad value is only a warning.
         findings: Takes the diagnostics.
     """
-    used = {protocol.lower() for protocol in protocols}
+    foreign = DRIVER_SECTIONS - {protocol.lower() for protocol in protocols}
     for entry in ini.entries:
         row = row_of(entry.section, entry.name)
         if row is None or entry.shadowed or entry.disabled or not entry.value:
             continue
-        is_foreign = base_section(entry.section) in DRIVER_SECTIONS - used
+        is_foreign = base_section(entry.section) in foreign
         severity = Severity.WARNING if is_foreign else Severity.ERROR
         for rule in (semicolon_comment, wrong_unit, not_a_number, outside_range):
             told = rule(entry, row)
@@ -46,13 +47,14 @@ def check_ini(ini: IniFile, protocols: Collection[str], findings: Findings) -> N
                 (findings.warnings if is_foreign else findings.problems).append(found)
                 break
     for odd in ini.odd_lines:
-        findings.problems.extend(line_without_equals(ini, odd))
+        for found in line_without_equals(ini, odd, foreign):
+            (findings.problems if found.severity is Severity.ERROR else findings.warnings).append(found)
 
 
 def semicolon_comment(entry: IniEntry, row: Parameter) -> tuple[str, str] | None:
     """What follows a `;` belongs to the value: it begins no comment in this dialect."""
     head, sign, _ = entry.value.partition(";")
-    if not sign or not _is_read(row, head.strip()):
+    if not sign or not row.is_allowed(head.strip()):
         return None
     problem = f"{quoted(entry.value)} is not a whole number (';' begins no comment here)"
     return (
@@ -63,7 +65,7 @@ def semicolon_comment(entry: IniEntry, row: Parameter) -> tuple[str, str] | None
 
 def wrong_unit(entry: IniEntry, row: Parameter) -> tuple[str, str] | None:
     """A value out of range that would be in it in the other unit of time."""
-    meant = row.meant(entry.value) if not _is_read(row, entry.value) else None
+    meant = None if row.is_allowed(entry.value) else row.meant(entry.value)
     if meant is None:
         return None
     unit, other = _UNITS[row.unit.value], _UNITS["s" if row.unit.value == "ms" else "ms"]
@@ -81,26 +83,23 @@ def not_a_number(entry: IniEntry, row: Parameter) -> tuple[str, str] | None:
 
 def outside_range(entry: IniEntry, row: Parameter) -> tuple[str, str] | None:
     """A whole number that is out of the parameter's range."""
-    return None if _is_read(row, entry.value) else (f"{int(entry.value)} is out of range", row.allowed)
+    return None if row.is_allowed(entry.value) else (f"{int(entry.value)} is out of range", row.allowed)
 
 
-def line_without_equals(ini: IniFile, odd: OddLine) -> Iterator[Diagnostic]:
-    """A known parameter without `=`, or a known section that is not closed."""
+def line_without_equals(ini: IniFile, odd: OddLine, foreign: Collection[str]) -> Iterator[Diagnostic]:
+    """A known parameter without `=`, or a known section that is not closed.
+
+    The latter is an error whosever section it is: its lines count for the section before it.
+    """
     name = "line-without-equals"
     if odd.text.startswith("["):
         if base_section(odd.text[1:].strip()) in SECTIONS:
             problem = "the section's name is not closed"
             yield Diagnostic(ini.file, odd.line, quoted(odd.text), problem, "write [Section]", name)
         return
-    row = ROWS.get((base_section(odd.section), odd.text.split(maxsplit=1)[0].rstrip(":").lower()))
+    base, word = base_section(odd.section), _NAME_END.split(odd.text, maxsplit=1)[0]
+    row = row_of(base, word)
     if row is not None:
-        problem, allowed = f"{quoted(odd.text)} has no '='", f"write {row.name}=value"
-        yield Diagnostic(ini.file, odd.line, str(row), problem, allowed, name)
-
-
-def _is_read(row: Parameter, text: str) -> bool:
-    try:
-        row.read(text)
-    except ValueError:
-        return False
-    return True
+        where, problem = f"[{odd.section}]{row.name}", f"{quoted(odd.text)} has no '='"
+        severity = Severity.WARNING if base in foreign else Severity.ERROR
+        yield Diagnostic(ini.file, odd.line, where, problem, f"write {row.name}=value", name, severity)

@@ -108,6 +108,10 @@ class Parameter:
             return None
         return meant if self.minimum <= meant <= self.maximum else None
 
+    def is_allowed(self, text: str) -> bool:
+        """Whether a value as written is a whole number in range."""
+        return self.is_whole(text) and self.minimum <= int(text) <= self.maximum
+
     def read(self, text: str) -> int:
         """A value as written in the ini file.
 

@@ -7,7 +7,7 @@ elsewhere: then the value is looked for from which on it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from changeover.config.ini import IniFile
@@ -15,9 +15,9 @@ from changeover.config.parameters import ParameterUnit
 from changeover.config.servers import PAGE_SCAN_MS_MAX, PAGE_SCAN_MS_MIN
 from changeover.forecast.detection import PAGE_SCAN, ROUND_TRIP
 from changeover.forecast.result import Forecast
-from changeover.forecast.rules import forecast_one, forecast_plant
+from changeover.forecast.rules import forecast_one
 from changeover.forecast.stages import Distribution
-from changeover.guide.cells import ROUNDING_S, Measure, Oracle, changing_over
+from changeover.guide.cells import ROUNDING_S
 from changeover.guide.knobs import Knob, knobs_of, return_knobs_of, turned
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import Plant
@@ -249,34 +249,3 @@ def influences_of(plant: Plant, lever: Lever, rows: Iterable[Forecast]) -> tuple
         device.name for device in plant.io_devices if any(unit.name in units for unit in device.units)
     ]
     return tuple(influence(plant, lever, row) for row in worst_rows(rows, governed))
-
-
-def partners(plant: Plant, knobs: Iterable[Knob]) -> Iterator[tuple[Knob, tuple[Knob, ...]]]:
-    """Parameters that were lowered and shorten nothing until another one is lowered, too.
-
-    Args:
-        plant: The plant.
-        knobs: Its parameters.
-
-    Yields:
-        The parameter and the others of which each alone, at its least, lets it count. One that shortens
-        nothing whatever the others are is not among them: other rules tell of it.
-    """
-    knobs, family = tuple(knobs), plant.policy.family
-    lowered = [
-        knob for knob in knobs if knob.line is not None and knob.value < knob.parameter.default(family)
-    ]
-    if not lowered:
-        return
-    oracle = Oracle(plant, knobs, Measure.MAX)
-    cells = changing_over(forecast_plant(plant))
-
-    def shortens(knob: Knob, others: dict[Knob, int]) -> bool:
-        before = {**others, knob: knob.parameter.default(family)}
-        return any(oracle.figure(cell, others) < oracle.figure(cell, before) - ROUNDING_S for cell in cells)
-
-    for knob in lowered:
-        if not shortens(knob, {}):
-            found = tuple(other for other in knobs if other != knob and shortens(knob, {other: other.least}))
-            if found:
-                yield knob, found

@@ -14,6 +14,7 @@ from changeover.config.timing import DriverSettings, Setting, driver_settings, s
 from changeover.config.toml_table import Table
 from changeover.guide.knobs import Knob, knobs_of
 from changeover.model.device import IoDevice, Unit
+from changeover.model.plant import NetworkProtocol
 from changeover.model.policy import Family
 from changeover.model.server import Client, IoServer, TaskServer
 
@@ -58,6 +59,11 @@ class Site:
     def family(self) -> Family:
         """The version family."""
         return self.plant.policy.family
+
+    @property
+    def honours_send_timeout(self) -> bool:
+        """Whether [LAN]SendTimeout finds a silent peer (D1), not the network stack's own time-outs (D2)."""
+        return self.plant.network_protocol is NetworkProtocol.ACKNOWLEDGED
 
     @cached_property
     def knobs(self) -> tuple[Knob, ...]:

@@ -16,7 +16,7 @@ from changeover.config.parameters import (
     TREND_SAMPLES_MAX,
     WATCH_TIME,
 )
-from changeover.guide.influence import partners
+from changeover.guide.partners import partners
 from changeover.guide.rules.rule import Found, note, warning
 from changeover.guide.site import Site
 from changeover.model.plant import NetworkProtocol
@@ -75,7 +75,7 @@ def watch_time_unused(site: Site) -> Iterator[Found]:
 def send_timeout_ignored(site: Site) -> Iterator[Found]:
     """SendTimeout under a network protocol that ignores it."""
     send, protocol = site.setting(SEND_TIMEOUT), site.plant.network_protocol
-    if send.entry is not None and protocol is not NetworkProtocol.ACKNOWLEDGED:
+    if send.entry is not None and not site.honours_send_timeout:
         decides = _REGISTRY if protocol is NetworkProtocol.WINDOWS else _SYSCTL
         yield Found(
             site.at(send),

@@ -41,7 +41,7 @@ def unknown_parameter(site: Site) -> Iterator[Found]:
                     site.at_entry(entry),
                     "is not known and has no effect",
                     "names that are not known are left alone: the parameter keeps its default",
-                    f"did you mean {meant}?",
+                    f"did you mean [{entry.section}]{meant.name}?",
                 )
 
 
@@ -63,7 +63,7 @@ def semicolon_line(site: Site) -> Iterator[Found]:
 def value_too_long(site: Site) -> Iterator[Found]:
     """A value of more than 254 characters."""
     for entry in site.ini.entries:
-        if len(entry.value) > VALUE_LENGTH_MAX:
+        if len(entry.value) > VALUE_LENGTH_MAX and entry.is_effective:
             yield Found(
                 site.at_entry(entry),
                 f"has {len(entry.value)} characters",
@@ -77,8 +77,8 @@ def cluster_section(site: Site) -> Iterator[Found]:
     """A section of one cluster or server: there are no clusters here."""
     for entry in site.ini.entries:
         base = base_section(entry.section)
-        known = row_of(entry.section, entry.name) is not None
-        if base in CLUSTER_SECTIONS and entry.section.lower() != base and known and entry.is_effective:
+        is_set = row_of(entry.section, entry.name) is not None and entry.is_effective and entry.value
+        if base in CLUSTER_SECTIONS and entry.section.lower() != base and is_set:
             yield Found(
                 site.at_entry(entry),
                 "has no effect",
@@ -101,7 +101,7 @@ def port_of_no_unit(site: Site) -> Iterator[Found]:
         section = entry.section.lower()
         protocol, dot, _ = section.partition(".")
         relevant = dot and protocol in protocols and (protocol, entry.name.lower()) in names
-        if relevant and entry.is_effective and section not in ports:
+        if relevant and entry.is_effective and entry.value and section not in ports:
             yield Found(
                 site.at_entry(entry),
                 "applies to no unit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from changeover.config.parameters import WATCHDOG
 from changeover.guide.rules.rule import Found, note, warning
@@ -29,11 +29,12 @@ def no_standby(site: Site) -> Iterator[Found]:
     for function in _TASKS:
         servers = site.plant.tasks(function)
         if len(servers) == 1:
+            lacking = TaskMode.PRIMARY if servers[0].mode is TaskMode.STANDBY else TaskMode.STANDBY
             yield Found(
                 site.at_server(servers[0]),
-                f"{servers[0].name} has no standby",
+                f"{servers[0].name} has no {lacking.value}",
                 why,
-                f'add a [[{function.value}_server]] with mode = "standby" on another computer',
+                f'add a [[{function.value}_server]] with mode = "{lacking.value}" on another computer',
             )
 
 
@@ -46,7 +47,7 @@ def no_primary(site: Site) -> Iterator[Found]:
             yield Found(
                 site.at_server(servers[0], "mode"),
                 "there is no primary",
-                "clients then look for the first in the file (T1)",
+                "clients then look for the best priority, among equals for the first in the file (T1, T5)",
                 'one of these servers should be "primary"',
             )
 
@@ -121,13 +122,18 @@ def shared_between_devices(site: Site) -> Iterator[Found]:
 @note
 def single_lan(site: Site) -> Iterator[Found]:
     """Clients that reach their servers by one LAN only."""
-    lans = site.plant.client_lans()
-    if len(lans) == 1:
+    plant = site.plant
+    clients: dict[str, list[str]] = {}
+    for client in plant.clients:
+        for lan in dict.fromkeys(lan for group in _groups(plant) for lan in _only_lan(plant, client, group)):
+            clients.setdefault(lan, []).append(client.name)
+    for lan, names in clients.items():
+        whose = "clients" if len(names) == len(plant.clients) else ", ".join(names)
         yield Found(
-            site.at_table("lan", lans[0]),
-            f"{lans[0]} is the only LAN between clients and servers",
-            "servers and devices are redundant, this LAN is not: with it everything is lost (T4)",
-            "add a second [[lan]], with an address of each computer on it",
+            site.at_table("lan", lan),
+            f"{lan} is the only LAN between {whose} and servers",
+            "servers and devices may be redundant, this LAN is not: with it they are out of reach (T4)",
+            "add a second [[lan]], with an address of each of these computers on it",
         )
 
 
@@ -136,16 +142,16 @@ def client_reaches_one(site: Site) -> Iterator[Found]:
     """A client that can reach only some of the servers that stand in for each other."""
     for client in site.plant.clients:
         for servers in _groups(site.plant):
-            away = [server.name for server in servers if not _reaches(site.plant, client, server)]
+            # Of its own computer it has every LAN in common.
+            reached = [s.name for s in servers if site.plant.common_lans(client.computer, s.computer)]
+            away = ", ".join(server.name for server in servers if server.name not in reached)
             if away:
-                rest = "only one" if len(servers) - len(away) == 1 else "none"
+                rest = f"only {', '.join(reached)}" if reached else "none of them"
                 yield Found(
                     site.at_client(client, "computer"),
-                    f"{client.computer} has no LAN in common with {', '.join(away)}",
-                    f"{client.name} reaches {rest if len(servers) > 1 else 'none'} of "
-                    f"{', '.join(server.name for server in servers)}: it never changes over to what it "
-                    "does not reach",
-                    f"give {client.computer} an address on a LAN of {', '.join(away)}",
+                    f"{client.computer} has no LAN in common with {away}",
+                    f"{client.name} reaches {rest}: it never changes over to what it does not reach",
+                    f"give {client.computer} an address on a LAN of {away}",
                 )
 
 
@@ -159,8 +165,11 @@ def _groups(plant: Plant) -> Iterator[tuple[IoServer | TaskServer, ...]]:
     yield from (servers for function in _TASKS if (servers := plant.tasks(function)))
 
 
-def _reaches(plant: Plant, client: Client, server: IoServer | TaskServer) -> bool:
-    return client.computer == server.computer or bool(plant.common_lans(client.computer, server.computer))
+def _only_lan(plant: Plant, client: Client, servers: Iterable[IoServer | TaskServer]) -> tuple[str, ...]:
+    """The LAN without which a client reaches none of these servers; empty where there is no such LAN."""
+    homes = {server.computer for server in servers}
+    lans = {lan for home in homes for lan in plant.session_lans(client.computer, home)}
+    return tuple(lans) if len(lans) == 1 and client.computer not in homes else ()
 
 
 @warning
@@ -186,7 +195,7 @@ def priority_undoes_return(site: Site) -> Iterator[Found]:
                     f"{primary.priority}",
                     "clients leave a healthy primary for it, and go back to it after each repair, never to "
                     "the primary (T5)",
-                    f"write more than {primary.priority}, or make it the primary",
+                    f"write {primary.priority} or more, or make it the primary",
                 )
 
 
@@ -212,10 +221,12 @@ def pair_timing_differs(site: Site) -> Iterator[Found]:
         first = settings[device.primary.name]
         for unit in device.units[1:]:
             one = settings[unit.name]
-            if (one.timing.timeout, one.timing.retry) != (first.timing.timeout, first.timing.retry):
-                place = site.at_unit(unit) if one.entry is None else site.at_entry(one.entry)
+            pairs = (one.timeout, first.timeout), (one.retry, first.retry)
+            differing = next(((mine, its) for mine, its in pairs if mine.value != its.value), None)
+            if differing is not None:
+                mine, its = differing
                 yield Found(
-                    place,
+                    site.at(mine if mine.entry is not None else its),
                     f"{unit.io_server} loses {device.name} by other time-outs than "
                     f"{device.primary.io_server}",
                     "a changeover to one side takes longer than back, and a drill of one proves nothing of "

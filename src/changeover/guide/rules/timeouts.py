@@ -25,8 +25,10 @@ def wrong_unit(site: Site) -> Iterator[Found]:
     """A value that looks as if it were in the other unit of time."""
     for entry in site.ini.entries:
         row = row_of(entry.section, entry.name)
-        meant = row.meant(entry.value) if row is not None and entry.is_effective else None
-        if row is not None and meant is not None:
+        if row is None or not entry.is_effective or not row.is_allowed(entry.value):
+            continue
+        meant = row.meant(entry.value)
+        if meant is not None:
             unit = "milliseconds" if row.unit is ParameterUnit.MILLISECONDS else "seconds"
             yield Found(
                 site.at_entry(entry),
@@ -40,19 +42,19 @@ def wrong_unit(site: Site) -> Iterator[Found]:
 @warning
 def below_round_trip(site: Site) -> Iterator[Found]:
     """A time-out that is shorter than the round trip of the healthy network."""
-    trip = site.plant.round_trip
-    places: dict[Place, Duration] = {}
-    for parameter in (SEND_TIMEOUT, REQUEST_TIMEOUT):
-        one = site.setting(parameter)
-        places[site.at(one)] = one.duration
-    for _, _, settings in site.units:
-        places[site.at(settings.timeout)] = settings.timeout.duration
-    for place, span in places.items():
+    trip, lost = site.plant.round_trip, "what is healthy would be lost with every request (D1, D5)"
+    waiting, fails = site.setting(REQUEST_TIMEOUT), site.plant.policy.request_timeout_fails
+    found = {site.at(settings.timeout): (settings.timeout.duration, lost) for _, _, settings in site.units}
+    found[site.at(waiting)] = waiting.duration, lost if fails else "every answer would show #COM first (I2)"
+    if site.honours_send_timeout:
+        send = site.setting(SEND_TIMEOUT)
+        found[site.at(send)] = send.duration, lost
+    for place, (span, why) in found.items():
         if span < trip:
             yield Found(
                 place,
                 f"{_ms(span)} is shorter than the network's round trip, {_ms(trip)}",
-                "what is healthy would be lost with every request (D1, D5)",
+                why,
                 "write a multiple of the round trip, or mend [network] round_trip_ms",
             )
 
@@ -62,7 +64,8 @@ def below_measured(site: Site) -> Iterator[Found]:
     """A time-out that is shorter than the slowest that was measured."""
     for knob in site.knobs:
         floor = floor_of(site.plant, knob)
-        if floor.why and knob.value < floor.value:
+        waits = knob.parameter != SEND_TIMEOUT or site.honours_send_timeout
+        if waits and floor.why and knob.value < floor.value:
             yield Found(
                 site.at_knob(knob),
                 f"{knob.in_words(knob.value)}, but {floor.why}",
@@ -74,28 +77,29 @@ def below_measured(site: Site) -> Iterator[Found]:
 @warning
 def time_out_below_answer(site: Site) -> Iterator[Found]:
     """A TimeOut that ends before the device may answer."""
-    waiting = site.setting(REQUEST_TIMEOUT)
-    told: set[tuple[str, Duration]] = set()
-    for device, unit, settings in site.units:
-        measured = site.plant.limits.answer(unit.name)
-        attempts = settings.timing.timeout * (settings.timing.retry + 1)
-        if site.plant.policy.request_timeout_fails and measured is None and waiting.duration < attempts:
-            if (device.protocol, attempts) not in told:
-                told.add((device.protocol, attempts))
-                yield Found(
-                    site.at(waiting),
-                    f"{waiting.value} ms is shorter than (Retry+1) × Timeout of {device.protocol}, "
-                    f"{_ms(attempts)}",
-                    "a device may take that long to answer: below 5.0 the client has given the request up by "
-                    "then, and waits for a heartbeat though nothing is lost (I3, I7)",
-                    f"write TimeOut={attempts // MILLISECOND + 1} or more, or lower the driver's Timeout",
-                )
-        elif not site.plant.policy.request_timeout_fails and measured and waiting.duration <= measured:
+    waiting, limits = site.setting(REQUEST_TIMEOUT), site.plant.limits
+    if not site.plant.policy.request_timeout_fails:
+        measured = [(limits.answer(unit.name) or 0, unit.name) for _, unit, _ in site.units]
+        slowest, name = max(measured, key=lambda one: one[0], default=(0, ""))
+        if waiting.duration <= slowest:
             yield Found(
                 site.at(waiting),
-                f"{waiting.value} ms, but {unit.name} answers in up to {_ms(measured)}",
+                f"{waiting.value} ms, but {name} answers in up to {_ms(slowest)}",
                 "every answer that takes longer shows #COM until it is there (I2)",
-                f"write TimeOut={measured // MILLISECOND + 1} or more",
+                f"write TimeOut={slowest // MILLISECOND + 1} or more",
+            )
+        return
+    for device, unit, settings in site.units:
+        attempts = settings.timing.timeout * (settings.timing.retry + 1)
+        # What was measured says more than the driver's time-outs: `below_measured` goes by it.
+        if limits.answer(unit.name) is None and waiting.duration < attempts:
+            yield Found(
+                site.at(waiting),
+                f"{waiting.value} ms is shorter than (Retry+1) × Timeout of {device.protocol}, "
+                f"{_ms(attempts)}",
+                "a device may take that long to answer: below 5.0 the client has given the request up by "
+                "then, and waits for a heartbeat though nothing is lost (I3, I7)",
+                f"write TimeOut={attempts // MILLISECOND} or more, or lower the driver's Timeout",
             )
 
 
@@ -104,8 +108,8 @@ def com_before_send_timeout(site: Site) -> Iterator[Found]:
     """From 5.0 on: tags show #COM while SendTimeout is still waiting."""
     send, waiting = site.setting(SEND_TIMEOUT), site.setting(REQUEST_TIMEOUT)
     chosen = send if send.entry is not None else waiting
-    fails = site.plant.policy.request_timeout_fails
-    if not fails and chosen.entry is not None and send.value > waiting.value:
+    counts = site.honours_send_timeout and not site.plant.policy.request_timeout_fails
+    if counts and chosen.entry is not None and send.value > waiting.value:
         yield Found(
             site.at(chosen),
             f"SendTimeout, {send.value} ms, is longer than TimeOut, {waiting.value} ms",
@@ -119,12 +123,12 @@ def com_before_device_lost(site: Site) -> Iterator[Found]:
     """From 5.0 on: tags show #COM while the driver still waits for its device."""
     waiting = site.setting(REQUEST_TIMEOUT)
     told: set[tuple[Place, Duration]] = set()
-    for device, unit, settings in site.units:
+    for device, _, settings in site.units:
         lost = settings.timing.timeout * settings.timing.attempts_until_offline
-        is_chosen = settings.entry is not None or waiting.entry is not None
-        if site.plant.policy.request_timeout_fails or lost <= waiting.duration or not is_chosen:
+        chosen = settings.timeout.entry or settings.retry.entry or waiting.entry
+        if site.plant.policy.request_timeout_fails or lost <= waiting.duration or chosen is None:
             continue
-        place = site.at_unit(unit) if settings.entry is None else site.at_entry(settings.entry)
+        place = site.at_entry(chosen)
         if (place, lost) not in told:
             told.add((place, lost))
             yield Found(
@@ -138,13 +142,11 @@ def com_before_device_lost(site: Site) -> Iterator[Found]:
 @warning
 def attempts_outlast_watch(site: Site) -> Iterator[Found]:
     """(Retry+1) × Timeout longer than the driver's WatchTime."""
-    told: set[tuple[Place, Duration]] = set()
     for _, unit, settings in site.units:
         timing = settings.timing
         attempts = timing.timeout * (timing.retry + 1)
         place = site.at_unit(unit) if settings.entry is None else site.at_entry(settings.entry)
-        if attempts > timing.watch and (place, attempts) not in told:
-            told.add((place, attempts))
+        if attempts > timing.watch:
             yield Found(
                 place,
                 f"(Retry+1) × Timeout = {_ms(attempts)} is longer than the driver's WatchTime, "
@@ -157,8 +159,8 @@ def attempts_outlast_watch(site: Site) -> Iterator[Found]:
 @warning
 def heart_time_loads(site: Site) -> Iterator[Found]:
     """HeartTime so short that it loads the network and the I/O servers."""
-    heart = site.setting(HEART_TIME)
-    if heart.value < HEART_TIME_LEAST_MS and heart.entry is not None:
+    heart, is_needed = site.setting(HEART_TIME), site.plant.policy.needs_heartbeat_to_switch
+    if is_needed and heart.entry is not None and heart.value < HEART_TIME_LEAST_MS:
         load = load_of(site.plant)
         yield Found(
             site.at(heart),
@@ -173,9 +175,10 @@ def heart_time_loads(site: Site) -> Iterator[Found]:
 def limits_unmeasured(site: Site) -> Iterator[Found]:
     """Nothing said about how slow answers and acknowledgements can be."""
     if not site.plant.limits.answers and not site.plant.limits.acknowledgements:
+        what = "is empty" if "limits" in site.root.values else "is missing"
         yield Found(
             site.at_root("limits"),
-            "is missing: nothing says how slow devices and LANs can be on a bad day",
+            f"{what}: nothing says how slow devices and LANs can be on a bad day",
             "whether a time-out trips changeovers that nobody needed cannot be assessed (I7)",
             "measure it, and fill in [limits.acknowledgement_ms] and [limits.device_answer_ms]",
         )
