@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from changeover.guide import influence
+from changeover.guide import partners
 from changeover.guide.cells import Oracle
 from changeover.guide.check import RULES, check
 from folders import Folder
@@ -60,6 +60,16 @@ def test_unknown_parameter(folder: Folder) -> None:
 def test_a_name_is_suggested_in_its_own_section(folder: Folder) -> None:
     ini(folder, "[MODNET.P1]", "Timeouts=1")
     assert any(warning.endswith("did you mean [MODNET.P1]Timeout?") for warning in folder.warnings())
+
+
+def test_wrong_section(folder: Folder) -> None:
+    ini(folder, "[LAN]", "HeartTime=5000", "!WatchDog=1", "Timeout=2000", "Retry=1", "[IOSEVER]",
+        "HeartTime=5000", "SendTimeout=2000", "[MODNET.P1]", "ClientRetryTime=1000", "[Elsewhere]",
+        "HeartTime=5000", "[IOSERVER]", "hearttime=5000", "[LAN]", "HEARTTIME=1")  # fmt: skip
+    assert places(folder, "wrong-section") == [
+        "citect.ini:2 [LAN]HeartTime", "citect.ini:7 [IOSEVER]HeartTime",
+        "citect.ini:10 [MODNET.P1]ClientRetryTime",
+    ]  # fmt: skip
 
 
 def test_semicolon_line(folder: Folder) -> None:
@@ -227,10 +237,10 @@ def test_of_hundreds_of_ports_only_those_are_asked_that_can_have_a_say(
 
     class Counted(Oracle):
         def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments)  # type: ignore[arg-type]
+            super().__init__(*arguments)
             oracles.append(self)
 
-    monkeypatch.setattr(influence, "Oracle", Counted)
+    monkeypatch.setattr(partners, "Oracle", Counted)
     assert len(found(folder, "only-together")) == 20
     assert oracles[0].asked < 3000  # each of 24 knobs with each other, in each of 70 cells, would be 80,000
 
@@ -454,6 +464,15 @@ def test_device_without_tags(folder: Folder) -> None:
     assert found(folder, "device-without-tags") == [f"plant.toml:{line} io_device.name: no tag is in PLC2"]
     folder.append("tags.csv", "Level2,INT,plc2,40001,,,,,,,\n")
     assert found(folder, "device-without-tags") == []
+
+
+def test_server_without_units(folder: Folder) -> None:
+    assert found(folder, "server-without-units") == []
+    table(folder, "[[io_server]]", name="IOServer3", computer="SCADA2", port=12083)
+    line = folder.line("plant.toml", "[[io_server]]", 3)
+    assert found(folder, "server-without-units") == [f"plant.toml:{line} io_server: IOServer3 owns no unit"]
+    device(folder, "PLC3", ("ioserver3", "127.20.0.109:5020"))
+    assert found(folder, "server-without-units") == []
 
 
 def test_nobody_serves(folder: Folder) -> None:

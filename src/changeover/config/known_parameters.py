@@ -9,6 +9,7 @@ from changeover.config.driver_table import DRIVERS
 from changeover.config.parameters import PARAMETERS, Parameter, Use
 
 _SLIP_RATIO = 0.9
+_SECTION_RATIO = 0.8
 
 DRIVER_SECTIONS = frozenset(driver.protocol.lower() for driver in DRIVERS)
 CLUSTER_SECTIONS = frozenset({"alarm", "report"})
@@ -41,3 +42,17 @@ def nearly(section: str, name: str) -> Parameter | None:
     names = {row.name.lower(): row for (of, _), row in ROWS.items() if of == base and row.use is Use.READ}
     found = difflib.get_close_matches(name.lower(), names, n=1, cutoff=_SLIP_RATIO)
     return names[found[0]] if found else None
+
+
+def elsewhere(section: str, name: str) -> Parameter | None:
+    """The parameter of that name that is read in another section, and most likely was meant.
+
+    Of a section that is known itself any parameter whose name is in no other; of one that is not known
+    those of the section that it is nearly called, since a site's file has hundreds of others.
+    """
+    base, lowered = base_section(section), name.lower()
+    found = [row for (_, of), row in ROWS.items() if of == lowered and row.use is Use.READ]
+    if base in SECTIONS:
+        return found[0] if len(found) == 1 else None
+    near = difflib.get_close_matches(base, SECTIONS, n=1, cutoff=_SECTION_RATIO)
+    return next((row for row in found if near and row.section.lower() == near[0]), None)

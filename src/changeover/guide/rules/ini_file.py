@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from changeover.config.diagnostics import quoted
 from changeover.config.driver_table import DRIVERS
-from changeover.config.known_parameters import CLUSTER_SECTIONS, DRIVER_SECTIONS, base_section, nearly, row_of
+from changeover.config.known_parameters import (
+    CLUSTER_SECTIONS,
+    DRIVER_SECTIONS,
+    base_section,
+    elsewhere,
+    nearly,
+    row_of,
+)
 from changeover.guide.rules.rule import Found, note, warning
 from changeover.guide.site import Site
 
@@ -45,7 +52,7 @@ def unknown_parameter(site: Site) -> Iterator[Found]:
                 )
 
 
-@warning
+@note
 def semicolon_line(site: Site) -> Iterator[Found]:
     """A line that begins with `;`, which is no comment here."""
     for entry in site.ini.entries:
@@ -56,6 +63,22 @@ def semicolon_line(site: Site) -> Iterator[Found]:
                 "';' begins no comment: this is an unknown parameter whose name begins with it",
                 "only a line that begins with # is a comment, one that begins with ! a disabled parameter",
                 f"write !{name}={entry.value}",
+            )
+
+
+@warning
+def wrong_section(site: Site) -> Iterator[Found]:
+    """A parameter that is read, but in another section than this."""
+    for entry in site.ini.entries:
+        if not entry.is_effective or row_of(entry.section, entry.name) is not None:
+            continue
+        meant = elsewhere(entry.section, entry.name)
+        if meant is not None:
+            yield Found(
+                site.at_entry(entry),
+                "has no effect in this section",
+                f"it is read in [{meant.section}] alone: the parameter keeps its default",
+                f"put the line under [{meant.section}]",
             )
 
 
@@ -130,6 +153,7 @@ def driver_unused(site: Site) -> Iterator[Found]:
 RULES = (
     shadowed_duplicate,
     unknown_parameter,
+    wrong_section,
     semicolon_line,
     value_too_long,
     cluster_section,

@@ -76,7 +76,7 @@ def same_computer(site: Site) -> Iterator[Found]:
             )
 
 
-@warning
+@note
 def same_device(site: Site) -> Iterator[Found]:
     """A standby unit with the address of its primary, and none with another."""
     for device in site.plant.io_devices:

@@ -25,6 +25,19 @@ def device_without_tags(site: Site) -> Iterator[Found]:
 
 
 @warning
+def server_without_units(site: Site) -> Iterator[Found]:
+    """An I/O server that owns no unit."""
+    for server in site.plant.io_servers:
+        if not site.plant.units_of(server.name):
+            yield Found(
+                site.at_server(server),
+                f"{server.name} owns no unit",
+                "clients hold a session to it on every LAN, and it can take over nothing",
+                "give it a [[io_device.unit]], or take it out",
+            )
+
+
+@warning
 def nobody_serves(site: Site) -> Iterator[Found]:
     """Alarms, trends or reports in a plant without such a server."""
     lists = (
@@ -44,4 +57,4 @@ def nobody_serves(site: Site) -> Iterator[Found]:
             )
 
 
-RULES = (device_without_tags, nobody_serves)
+RULES = (device_without_tags, server_without_units, nobody_serves)
