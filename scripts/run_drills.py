@@ -1,12 +1,16 @@
-"""The long drills, in namespaces: every fault for every function, or one setting against a limit.
+"""The long drills, in namespaces: every fault for every function, one setting against a limit, or a plan.
 
     make drills                            families A, B and C, two LANs, each fault 10 times
     make drills ARGS="--repeat 2"
     make drills ARGS="--hold 8 --send-timeout 2000 --watch 2 --lans 1 --repeat 50"
+    make drills ARGS="--plan 5 --repeat 20"
 
 The parameters of the first are small, and such that they can be told apart; the families run side by side,
 each in a lab of its own. The second strikes the server of a silent computer and, with two LANs, the first of
 them, and looks whether every changeover of alarms, trends and reports stays below so many seconds.
+
+The third begins with the defaults of each family, lets `changeover plan --write` set the parameters for
+that target, and strikes likewise: every changeover of every function has to meet it.
 
 Sheets and records are in out/drills. The exit status is 1 when a drill missed its forecast, or an audit found
 something lost or doubled, or the limit did not hold.
@@ -151,18 +155,53 @@ def drill_limit(options: argparse.Namespace) -> int:
     held = True
     faults = ("server-silent", "lan-silent") if options.lans == 2 else ("server-silent",)
     for fault in [options.fault] if options.fault else faults:
-        log, out = options.out / f"{fault}.log", options.out / fault
+        held &= _strike(options, {fault: folder}, fault, options.hold, TASKS)
+    return 0 if held else 1
+
+
+def drill_plan(options: argparse.Namespace) -> int:
+    """What `changeover plan` makes of the defaults of each family; 0 when its target holds in every drill."""
+    folders = {}
+    for family in options.families:
+        folder = options.out / f"project-{family}"
+        write_drill_project(folder, {"LAN": {"ClientRetryTime": 500}}, FAMILIES[family], options.lans)
+        target = [str(folder), "--target", f"{options.plan}s", "--write"]
+        subprocess.run([sys.executable, "-m", "changeover", "plan", *target], check=True)
+        # The return is no part of the target: it is made short, so that the drills are.
+        with (folder / "citect.ini").open("a") as ini:
+            ini.write("[MODNET]\nWatchTime=1\n[Trend]\nGapFillTime=2000\n")
+        folders[family] = folder
+    held = True
+    for fault in ("server-silent", "lan-silent") if options.lans == 2 else ("server-silent",):
+        held &= _strike(options, folders, fault, options.plan, ("io-data", *TASKS))
+    return 0 if held else 1
+
+
+def _strike(
+    options: argparse.Namespace,
+    folders: dict[str, Path],
+    fault: str,
+    limit: float,
+    functions: tuple[str, ...],
+) -> bool:
+    """Drill a fault in some projects, side by side; whether every changeover stays below the limit."""
+    running, records = {}, {}
+    for name, folder in folders.items():
+        out = options.out / (fault if name == fault else f"{name}-{fault}")
         target = ["--target", "LAN_A"] if fault == "lan-silent" else []
         arguments = ["--repeat", str(options.repeat), "--seed", str(options.seed), "--fault", fault, *target]
-        status = await_all({fault: start(folder, out, log, *arguments)})[fault]
-        if not (out / "drills.json").exists():
-            print(f"{fault}: no records, status {status}: see {log}")
-            return 1
-        summarise(fault, out / "drills.json")
-        for function in TASKS:
-            held &= _holds(options.hold, function, fault, out / "drills.json")
+        running[name] = start(folder, out, Path(f"{out}.log"), *arguments)
+        records[name] = out / "drills.json"
+    held = True
+    for name, status in await_all(running).items():
+        if not records[name].exists():
+            print(f"{name} {fault}: no records, status {status}: see {records[name].parent}.log")
+            return False
+        summarise(name, records[name])
+        for function in functions:
+            held &= _holds(limit, function, f"{name} {fault}" if name != fault else fault, records[name])
         held &= status == 0
-    return 0 if held else 1
+    return held
 
 
 def _holds(limit: float, function: str, fault: str, records: Path) -> bool:
@@ -186,6 +225,7 @@ def main() -> int:
     parser.add_argument("--fault", help="only this fault")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hold", type=float, metavar="SECONDS", help="hold this limit")
+    parser.add_argument("--plan", type=float, metavar="SECONDS", help="hold what a plan for this target sets")
     parser.add_argument("--send-timeout", type=int, default=2000, metavar="MS")
     parser.add_argument("--watch", type=int, default=2, metavar="SECONDS")
     parser.add_argument("--page-scan", type=int, default=250, metavar="MS")
@@ -194,6 +234,8 @@ def main() -> int:
     # Whoever ends this script ends the drills that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options.out.mkdir(parents=True)
+    if options.plan is not None:
+        return drill_plan(options)
     return drill_families(options) if options.hold is None else drill_limit(options)
 
 
