@@ -11,13 +11,11 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 
 from changeover.cli.new import write_project
-from changeover.config.project import load_project
-from changeover.forecast.plan import misses
+from changeover.config.project import Project, load_project
 from changeover.forecast.result import Forecast
 from changeover.forecast.rules import forecast_one, targets
 from changeover.forecast.stages import Distribution
@@ -45,7 +43,6 @@ DUAL_LAN_CELLS = (
 SINGLE_LAN = '[[lan]]\nname = "FIELD"'
 SECOND_LAN = '[[lan]]\nname = "LAN_B"\nsubnet = "127.11.0.0/16"\n\n'
 FIRST_ADDRESS, SECOND_ADDRESS = 'LAN_A = "127.10.0.', 'LAN_B = "127.11.0.'
-WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,11 @@ CONFIGURATIONS = (
 
 def plant_of(configuration: Configuration, *, dual_lan: bool = False) -> Plant:
     """The example plant under one configuration, on one client LAN or on two."""
+    return project_of(configuration, dual_lan=dual_lan).plant
+
+
+def project_of(configuration: Configuration, *, dual_lan: bool = False) -> Project:
+    """The example project under one configuration, on one client LAN or on two."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         write_project(project)
@@ -91,7 +93,7 @@ def plant_of(configuration: Configuration, *, dual_lan: bool = False) -> Plant:
         if dual_lan:
             path = project / "plant.toml"
             path.write_text(_with_second_lan(path.read_text(encoding="utf-8")), encoding="utf-8")
-        return load_project(project, version=configuration.version).plant
+        return load_project(project, version=configuration.version)
 
 
 def _with_second_lan(text: str) -> str:
@@ -114,13 +116,12 @@ def render() -> str:
     dual = {c.name: plant_of(c, dual_lan=True) for c in CONFIGURATIONS}
     parts = [
         _INTRODUCTION,
-        _table(("configuration", "version", "S", "T", "W", "H"), map(_values, CONFIGURATIONS)),
+        table(("configuration", "version", "S", "T", "W", "H"), map(_values, CONFIGURATIONS)),
         "## One client LAN\n",
         *(_cell(single, function, fault) for function, fault in CELLS),
         _DUAL_LAN,
         *(_cell(dual, function, fault) for function, fault in DUAL_LAN_CELLS),
-        _first_answer(single, dual),
-        _second_answer(single, dual),
+        _ANSWERS,
     ]
     return "\n".join(parts)
 
@@ -150,6 +151,13 @@ costs on one LAN. For `lan-silent` the LAN that carries the client's requests fa
 """
 
 
+_ANSWERS = """\
+## Which parameters affect what, and are 5 seconds realistic?
+
+The article's two questions are answered on [a page of their own](five-seconds.md).
+"""
+
+
 def _values(configuration: Configuration) -> Sequence[str]:
     timing = plant_of(configuration).timing
     return (
@@ -176,7 +184,7 @@ def _cell(plants: dict[str, Plant], function: Function, fault: Fault) -> str:
         com = [_com(row.com)] if io_data and row.com is not None else []
         figures = (figure(row.changeover.mean), figure(row.changeover.quantile(0.95)))
         rows.append((name, span(row.changeover), *figures, *com, within, _governing(row)))
-    return f"### {function.value}, {fault.value}\n\n{_table(head, rows)}"
+    return f"### {function.value}, {fault.value}\n\n{table(head, rows)}"
 
 
 def _com(com: Distribution) -> str:
@@ -193,98 +201,8 @@ def _governing(row: Forecast) -> str:
     return ", ".join(told) or "round trips only"
 
 
-def _first_answer(single: dict[str, Plant], dual: dict[str, Plant]) -> str:
-    rows = []
-    for what, plants, function, fault in (
-        ("I/O data, a server falls silent", single, Function.IO_DATA, Fault.SERVER_SILENT),
-        ("I/O data, a server is closed", single, Function.IO_DATA, Fault.SERVER_CLOSED),
-        ("I/O data, an I/O device falls silent", single, Function.IO_DATA, Fault.DEVICE_SILENT),
-        ("alarm, trend, report: a server falls silent", single, Function.ALARM, Fault.SERVER_SILENT),
-        ("alarm, trend, report: a server is closed", single, Function.ALARM, Fault.SERVER_CLOSED),
-        ("dual LAN, I/O data: a LAN falls silent", dual, Function.IO_DATA, Fault.LAN_SILENT),
-        ("dual LAN, alarm, trend, report: a LAN falls silent", dual, Function.ALARM, Fault.LAN_SILENT),
-    ):
-        names = []
-        for family in Family:
-            row = forecast(plants[f"{family.value}, defaults"], function, fault)
-            used = dict.fromkeys(stage.parameter for stage in row.stages)
-            used.pop("round_trip_ms", None)
-            names.append(", ".join(used) or "nothing")
-        rows.append((what, *names))
-    table = _table(("what happens", "family A", "family B", "family C"), rows)
-    return f"""\
-## Which parameters affect what?
-
-Read from the stages of the forecasts with default values: a parameter that a cell does not name changes
-nothing there. Where two time-outs stand for one wait, the one that decides is named: in A and B the sooner of
-S and T for a server, the later of T and the driver's time-outs for an I/O device.
-
-{table}
-#COM is another matter: in C it shows when the changeover takes longer than T, in A and B from the time-out,
-or the closed session, until the first value after the heartbeat.
-"""
-
-
-def _second_answer(single: dict[str, Plant], dual: dict[str, Plant]) -> str:
-    c_plant, c_dual = single["C, recommended"], dual["C, recommended"]
-    old = forecast(single["A, recommended"], Function.IO_DATA, Fault.SERVER_SILENT)
-    old_device = forecast(single["B, recommended"], Function.IO_DATA, Fault.DEVICE_SILENT)
-    task = forecast(c_plant, Function.ALARM, Fault.SERVER_SILENT)
-    a_task = forecast(single["A, defaults"], Function.ALARM, Fault.SERVER_SILENT)
-    default_task = forecast(single["C, defaults"], Function.ALARM, Fault.SERVER_SILENT)
-    dual_task = forecast(c_dual, Function.ALARM, Fault.SERVER_SILENT)
-    io_data = forecast(c_plant, Function.IO_DATA, Fault.SERVER_SILENT)
-    assert io_data.com is not None and io_data.com.maximum == 0
-    device = forecast(c_plant, Function.IO_DATA, Fault.DEVICE_SILENT)
-    lan = forecast(c_dual, Function.IO_DATA, Fault.LAN_SILENT)
-    paragraphs = (
-        f"""**I/O data, from 5.0 on: yes.** With the recommended section a silent server costs
-        {_span(io_data)} and no #COM, a silent I/O device {_span(device)}, the loss of one LAN of two
-        {_span(lan)}. The article measured 3 s and 1 s.""",
-        f"""**I/O data, below 5.0: not with certainty.** With the recommended section of A a silent server
-        costs {_span(old)}, mean {_mean(old)}: the wait for a heartbeat, up to H, comes on top of the
-        time-out, and that wait shows #COM. {_needed(single["A, recommended"], old)} The recommended section
-        of B leaves T at its default, so a silent I/O device costs {_span(old_device)} there.""",
-        f"""**Between alarm, trend and report servers: not with the recommended values, with smaller ones
-        yes.** The defaults cost a mean of {_mean(a_task)} in A and {_mean(default_task)} in B and C. With
-        S = 2 s and W = 2 s a silent server costs {_span(task)}, mean {_mean(task)}: S counts twice, once to
-        detect the loss and once for the try at the silent server, and so does the wait of up to W.
-        {_needed(c_plant, task)} {_with_watch(c_plant)} With two LANs S and W count three times, because the
-        silent server is tried on each of its LANs: {_span(dual_task)}. {_with_watch(c_dual)}""",
-        """Whether a LAN bears such an S is a question of its load, not of arithmetic: a time-out shorter than
-        the LAN's worst pause is a false time-out, and each of those causes a changeover.""",
-    )
-    told = "\n\n".join(fill(" ".join(text.split()), WIDTH, break_on_hyphens=False) for text in paragraphs)
-    return f"## Are 5 seconds realistic?\n\n{told}\n"
-
-
-def _span(row: Forecast) -> str:
-    assert row.changeover is not None
-    return span(row.changeover)
-
-
-def _mean(row: Forecast) -> str:
-    assert row.changeover is not None
-    return f"{figure(row.changeover.mean)} s"
-
-
-def _needed(plant: Plant, row: Forecast) -> str:
-    """What the holding parameter would have to be for the target."""
-    (missed,) = misses(plant, (row,), TARGET_S)
-    assert missed.enough and missed.needed is not None
-    return f"{missed.parameter} = {missed.needed} alone would bring it within 5 s."
-
-
-def _with_watch(plant: Plant) -> str:
-    """The largest S that meets the target when W is 1 s, its least."""
-    hasty = replace(plant, timing=replace(plant.timing, watch=SECOND))
-    row = forecast(hasty, Function.ALARM, Fault.SERVER_SILENT)
-    (missed,) = misses(hasty, (row,), TARGET_S)
-    assert missed.enough and missed.needed is not None
-    return f"With [LAN]WatchTime=1, its least, {missed.parameter} = {missed.needed} is enough."
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

@@ -125,7 +125,7 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     plant = project.plant
     family = plant.policy.family.value
     click.echo(f"{plant.name}, version {plant.version} (family {family})")
-    click.echo("seconds that the longest changeover grows by, for one second (or one retry) more")
+    click.echo("seconds more of the longest changeover for one second (or one retry) more")
     used = [
         (lever, many)
         for lever, many in zip(levers, found, strict=True)
@@ -232,13 +232,14 @@ def _later(one: Influence) -> str:
     name = one.lever.name
     lines = []
     if one.counts_below is not None:
-        lines.append(f"from {_unit(one, one.counts_below)} down it shortens it")
+        lines.append(f"from {unit_of(one, one.counts_below)} down it shortens it")
     if one.counts_above is not None:
-        lines.append(f"from {_unit(one, one.counts_above)} up it lengthens it")
+        lines.append(f"from {unit_of(one, one.counts_above)} up it lengthens it")
     return f"{name} does nothing to {cell} at {_valued(one.lever)}; {', '.join(lines)}" if lines else ""
 
 
-def _unit(one: Influence, value: int) -> str:
+def unit_of(one: Influence, value: int) -> str:
+    """A value of a lever with its unit."""
     return str(value) if one.lever.unit is ParameterUnit.COUNT else f"{value} {one.lever.unit.value}"
 
 
