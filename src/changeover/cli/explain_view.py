@@ -125,7 +125,9 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     plant = project.plant
     family = plant.policy.family.value
     click.echo(f"{plant.name}, version {plant.version} (family {family})")
-    click.echo("seconds more of the longest changeover for one second (or one retry) more")
+    click.echo(
+        "the longest changeovers, and by how many seconds one second (or one retry) more lengthens them"
+    )
     used = [
         (lever, many)
         for lever, many in zip(levers, found, strict=True)
