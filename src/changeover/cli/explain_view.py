@@ -126,7 +126,7 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     family = plant.policy.family.value
     click.echo(f"{plant.name}, version {plant.version} (family {family})")
     click.echo(
-        "the longest changeovers, and by how many seconds one second (or one retry) more lengthens them"
+        "longest changeovers, and how many seconds one second (or one retry) more adds to them"
     )
     used = [
         (lever, many)
