@@ -62,15 +62,15 @@ def _judged(project: Project) -> tuple[Diagnostic, ...]:
 
 
 @contextmanager
-def planning() -> Iterator[None]:
-    """Show on a terminal that a search goes on: a large plant takes seconds."""
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something goes on: a large plant takes seconds."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield
         return
-    with console.status("planning"):
+    with console.status(what):
         yield
 
 

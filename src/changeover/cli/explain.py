@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from changeover.cli.common import fail, fault_option, function_option, json_option, load
+from changeover.cli.common import fail, fault_option, function_option, json_option, load, working
 
 if TYPE_CHECKING:
     from changeover.config.parameters import Parameter
@@ -142,7 +142,8 @@ def _explain_parameter(
     from changeover.cli.explain_view import influence_document, print_lever
     from changeover.guide.influence import influences_of
 
-    found = [(lever, influences_of(project.plant, lever, rows)) for lever in levers]
+    with working("forecasting"):
+        found = [(lever, influences_of(project.plant, lever, rows)) for lever in levers]
     if as_json:
         _print_json(project, [influence_document(one) for _, many in found for one in many])
         return
@@ -159,7 +160,8 @@ def _explain_rows(
     worst = worst_rows(rows)
     if not worst:
         fail("this plant has no such function or fault", 1)
-    found = [(row, [influence(project.plant, lever, row) for lever in levers]) for row in worst]
+    with working("forecasting"):
+        found = [(row, [influence(project.plant, lever, row) for lever in levers]) for row in worst]
     if as_json:
         _print_json(project, [influence_document(one) for _, many in found for one in many])
         return
@@ -173,7 +175,8 @@ def _explain_all(
     from changeover.cli.explain_view import influence_document, print_matrix
     from changeover.guide.influence import influences_of
 
-    found = [influences_of(project.plant, lever, rows) for lever in levers]
+    with working("forecasting"):
+        found = [influences_of(project.plant, lever, rows) for lever in levers]
     if as_json:
         _print_json(project, [influence_document(one) for many in found for one in many])
         return

@@ -125,9 +125,7 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     plant = project.plant
     family = plant.policy.family.value
     click.echo(f"{plant.name}, version {plant.version} (family {family})")
-    click.echo(
-        "longest changeovers, and how many seconds one second (or one retry) more adds to them"
-    )
+    click.echo("longest changeovers, and how many seconds one second (or one retry) more adds to them")
     used = [
         (lever, many)
         for lever, many in zip(levers, found, strict=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changeover.cli.common import fail, json_option, load, planning, project_argument
+from changeover.cli.common import fail, json_option, load, project_argument, working
 from changeover.cli.forecast import read_seconds
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault
@@ -97,7 +97,7 @@ def command(
         return
     assert target is not None, "either of the two is there"
     asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults))
-    with planning():
+    with working("planning"):
         plan = make_plan(*asked)
         found = remedies(*asked) if plan.unmet else ()
     written = _write(project, plan) if write and plan.is_met else None
