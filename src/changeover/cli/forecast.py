@@ -12,7 +12,7 @@ import click
 from changeover.cli.common import fault_option, function_option, load, project_argument
 
 if TYPE_CHECKING:
-    from changeover.forecast.plan import Miss
+    from changeover.forecast.advice import Miss
     from changeover.forecast.result import Forecast
     from changeover.model.plant import Plant
 
@@ -88,7 +88,7 @@ def _rows(plant: Plant, function: str | None, fault: str | None) -> tuple[Foreca
 def _missed(plant: Plant, rows: tuple[Forecast, ...], target: float | None) -> tuple[Miss, ...]:
     if target is None:
         return ()
-    from changeover.forecast.plan import misses
+    from changeover.forecast.advice import misses
 
     return misses(plant, rows, target)
 

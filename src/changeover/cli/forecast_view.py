@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from changeover.forecast.advice import Change, Miss, first_change, holder, worst
 from changeover.forecast.detection import WATCH
-from changeover.forecast.plan import Change, Miss, first_change, holder, worst
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.stages import Distribution
 from changeover.forecast.wording import few, figure, seconds, unaffected

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from changeover.cli.console import add_alike, make_console
-from changeover.forecast.plan import holders
+from changeover.forecast.advice import holders
 from changeover.forecast.wording import seconds
 from changeover.guide.cells import Cell, Measure, cell_of
 from changeover.guide.knobs import turned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from changeover.forecast.plan import Miss
+from changeover.forecast.advice import Miss
 from changeover.forecast.result import Forecast, Stage
 from changeover.forecast.stages import Distribution
 from changeover.model.plant import Plant

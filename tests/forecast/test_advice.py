@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from changeover.forecast.plan import Miss, first_change, holder, misses, worst
+from changeover.forecast.advice import Miss, first_change, holder, misses, worst
 from changeover.forecast.rules import forecast_one, forecast_plant
 from changeover.model.device import DriverTiming
 from changeover.model.moment import MILLISECOND, SECOND

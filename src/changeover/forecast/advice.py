@@ -1,4 +1,4 @@
-"""From a target to parameters: which rows miss it, what holds them, and what that would have to be.
+"""Which rows miss a target, what holds each of them, and what that would have to be: a row at a time.
 
 A parameter is lowered in the plant and the row forecast anew, so the answer knows every rule: that the next
 time-out takes over where S no longer is the first, or that W counts twice.
