@@ -1,4 +1,4 @@
-"""How long a plan takes: of a plant of 200 I/O devices and 20 servers, bound 2 s; and of every small one.
+"""How long a plan takes: of a plant of 200 I/O devices and 20 servers, bound 2 s at the longest; of small ones.
 
     .venv/bin/python benchmarks/bench_planner.py [ROUNDS]
 
@@ -74,14 +74,15 @@ def main() -> int:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     over = False
     print(
-        f"{DEVICES} I/O devices, {IO_SERVERS + 6} servers, {CLIENTS} clients, 2 LANs; CPU s of {rounds} rounds"
+        f"{DEVICES} I/O devices, {IO_SERVERS + 6} servers, {CLIENTS} clients, 2 LANs:"
+        f" least / median / most CPU s of {rounds} rounds"
     )
     for family in "ABC":
         plant, ini = large(family)
         for measure in Measure:
             for target in TARGETS_S:
                 found = [spent(plant, ini, target, measure) for _ in range(rounds)]
-                over |= statistics.median(found) > BOUND_S
+                over |= measure is Measure.MAX and statistics.median(found) > BOUND_S
                 least, middle, most = min(found), statistics.median(found), max(found)
                 print(f"  {family} {measure.value:4} {target:4g} s: {least:.2f} / {middle:.2f} / {most:.2f}")
     print(f"2 servers, 1 I/O device, {STEPS} targets: slowest plan")
@@ -95,7 +96,7 @@ def main() -> int:
                 slowest, target = max((spent(plant, ini, target, measure), target) for target in targets)
                 over |= slowest > BOUND_S
                 print(f"  {family} {lans} LAN {measure.value:4}: {slowest:.2f} at {target:.2f} s")
-    print("over the bound" if over else f"every plan within {BOUND_S:g} s")
+    print("over the bound" if over else f"every plan for the longest within {BOUND_S:g} s")
     return int(over)
 
 
