@@ -1,4 +1,4 @@
-"""How long a plan takes: of a plant of 200 I/O devices and 20 servers, bound 2 s at the longest; of small ones.
+"""How long a plan takes: for 200 I/O devices and 20 servers, bound 2 s at the longest; and for small plants.
 
     .venv/bin/python benchmarks/bench_planner.py [ROUNDS]
 
