@@ -28,7 +28,8 @@ def test_a_parameter_in_a_project(project: Path) -> None:
     assert "[LAN]SendTimeout = 2000 ms" in result.stdout
     (line,) = (line for line in result.stdout.splitlines() if "alarm, trend, report" in line and "+2" in line
                and "server-silent" in line)  # fmt: skip
-    assert "try the silent way (T3)" in line
+    assert "+2.00  +2.00" in line
+    assert "try the silent way (T3): server-silent, server-frozen" in result.stdout
 
 
 def test_a_parameter_as_json(project: Path) -> None:
@@ -48,14 +49,19 @@ def test_a_changeover(project: Path) -> None:
 
 def test_the_matrix_of_a_project_and_of_another_version(project: Path) -> None:
     now, before = explain(project).stdout, explain(project, "--version", "3.30").stdout
-    assert "[IOSERVER]HeartTime" not in now.partition("no effect;")[0]
-    assert "[IOSERVER]HeartTime" in before.partition("no effect;")[0]
+    assert "HeartTime" not in now.partition("on no changeover:")[0]
+    assert "HeartTime" in before.partition("on no changeover:")[0]
+
+
+def test_a_matrix_that_is_too_wide_is_a_list(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "alarm, trend, report server-closed, 4.00 s: [LAN]WatchTime +2.00" in explain(project).stdout
 
 
 def test_in_a_projects_folder_it_needs_no_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     assert explain("WatchTime").stdout == explain(".", "WatchTime").stdout
-    assert "[LAN]WatchTime" in explain().stdout
+    assert "WatchTime" in explain().stdout.partition("on no changeover:")[0]
 
 
 def test_without_a_project_it_is_the_row_of_the_table(

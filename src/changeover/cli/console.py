@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 _PIPED_COLUMNS = 200
@@ -28,3 +29,15 @@ def add_alike(table: Table, rows: Iterable[tuple[str, ...]]) -> None:
         functions.setdefault(tuple(rest), []).append(function)
     for cells, names in functions.items():
         table.add_row(", ".join(names), *cells)
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether a table's longest cells stand on one line each."""
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), table)
+    return wanted.maximum <= console.width
+
+
+def two_lines(name: str) -> str:
+    """A parameter's name as a column's heading: its section on a line of its own."""
+    section, bracket, parameter = name.rpartition("]")
+    return f"{section}{bracket}\n{parameter}" if bracket else name

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 import click
 from rich.table import Table
 
-from changeover.cli.console import add_alike, make_console
+from changeover.cli.console import add_alike, fits, make_console, two_lines
 from changeover.config.parameters import Parameter, ParameterUnit
 from changeover.config.project import Project
 from changeover.forecast.result import Forecast, Outcome
-from changeover.forecast.wording import seconds, span
+from changeover.forecast.wording import few, seconds, span
 from changeover.guide.influence import Figures, Influence, Lever
 
 _NONE = "·"
+_FEW = 8
 _HEADS = ("longest", "mean", "#COM", "return")
 
 
@@ -76,15 +77,15 @@ def print_lever(project: Project, lever: Lever, influences: Sequence[Influence])
     click.echo()
     shown = [one for one in influences if not one.is_none]
     if shown:
-        table = _table("function", "fault", "longest now", *_per(lever), "by")
+        click.echo(f"how many seconds one {_one_more(lever)} more adds")
+        table = _table("function", "fault", "longest now", *_HEADS)
         add_alike(
             table,
-            (
-                (one.row.function.value, one.row.fault.value, _longest(one.row), *_steps(one), _stages(one))
-                for one in shown
-            ),
+            ((one.row.function.value, one.row.fault.value, _longest(one.row), *_steps(one)) for one in shown),
         )
         make_console().print(table)
+        for line in _by(shown):
+            click.echo(line)
     for line in _elsewhere(influences, shown):
         click.echo(line)
     click.echo()
@@ -107,8 +108,7 @@ def print_changeover(project: Project, row: Forecast, influences: Sequence[Influ
     if shown:
         table = _table("parameter", "now", *(f"{head}, s" for head in _HEADS), "for one more")
         for one in shown:
-            per = "retry" if one.lever.per == "retry" else "second"
-            table.add_row(one.lever.name, _valued(one.lever), *_steps(one), per)
+            table.add_row(one.lever.name, _valued(one.lever), *_steps(one), _one_more(one.lever))
         make_console().print(table)
     silent = [one for one in influences if one.is_none]
     later = [line for one in silent if (line := _later(one))]
@@ -131,7 +131,7 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
         for lever, many in zip(levers, found, strict=True)
         if any(_slope(one) != _NONE for one in many)
     ]
-    table = _table("function", "fault", "longest now", *(lever.name for lever, _ in used))
+    table = _table("function", "fault", "longest now", *(two_lines(lever.name) for lever, _ in used))
     rows = list(dict.fromkeys((o.row.function, o.row.fault) for many in found for o in many))
     lines = []
     for function, fault in rows:
@@ -141,20 +141,48 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
         ]
         first = next((one for one in ones if one is not None), None)
         if first is not None and first.row.outcome is not Outcome.UNAFFECTED:
-            cells = (_NONE if one is None else _slope(one) for one in ones)
+            cells = (_cell(one, first.row) for one in ones)
             lines.append((function.value, fault.value, _longest(first.row), *cells))
     add_alike(table, lines)
-    make_console().print(table)
+    console = make_console()
+    if fits(console, table):
+        console.print(table)
+    else:
+        for line in _listed(lines, [lever.name for lever, _ in used]):
+            click.echo(line)
     idle = [lever.name for lever in levers if lever not in {lever for lever, _ in used}]
     if idle:
-        click.echo(f"{_NONE} is no effect; on no changeover: {', '.join(idle)}")
+        click.echo(f"on no changeover: {few(idle) if len(idle) > _FEW else ', '.join(idle)}")
     click.echo(
         "changeover explain PROJECT PARAMETER says more, --function and --fault show a changeover's stages"
     )
 
 
-def _stages(one: Influence) -> str:
-    return ", ".join(f"{name} ({rule})" for name, rule in one.stages)
+def _cell(one: Influence | None, row: Forecast) -> str:
+    """A sensitivity; of a driver that governs other I/O devices than the row's, of the worst of its own."""
+    if one is None or _slope(one) == _NONE:
+        return _NONE
+    return _slope(one) if one.row.target == row.target else f"{_slope(one)} ({one.row.target})"
+
+
+def _listed(rows: Iterable[tuple[str, ...]], names: Sequence[str]) -> list[str]:
+    """The matrix where it is too wide for the terminal: a line for each changeover."""
+    functions: dict[str, list[str]] = {}
+    for function, fault, longest, *cells in rows:
+        moved = (f"{name} {cell}" for name, cell in zip(names, cells, strict=True) if cell != _NONE)
+        told = f"{fault}, {longest}: {', '.join(moved) or 'nothing'}"
+        functions.setdefault(told, []).append(function)
+    return [f"{', '.join(found)} {told}" for told, found in functions.items()]
+
+
+def _by(shown: Sequence[Influence]) -> list[str]:
+    """By which stages it does so, and in which changeovers."""
+    faults: dict[str, list[str]] = {}
+    for one in shown:
+        stages = ", ".join(dict.fromkeys(f"{name} ({rule})" for name, rule in one.stages))
+        if stages:
+            faults.setdefault(stages, []).append(one.row.fault.value)
+    return [f"by {stages}: {', '.join(dict.fromkeys(names))}" for stages, names in faults.items()]
 
 
 def _table(*heads: str) -> Table:
@@ -181,8 +209,8 @@ def _valued(lever: Lever) -> str:
     return f"{lever.value}{unit}"
 
 
-def _per(lever: Lever) -> tuple[str, ...]:
-    return tuple(f"{head}, s per {lever.per}" for head in _HEADS)
+def _one_more(lever: Lever) -> str:
+    return "retry" if lever.unit is ParameterUnit.COUNT else "second"
 
 
 def _steps(one: Influence) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from changeover.cli.common import fail
-from changeover.cli.console import make_console
+from changeover.cli.console import make_console, two_lines
 from changeover.cli.plan_view import FIGURES
 from changeover.config.project import Project
 from changeover.forecast.result import Forecast
@@ -95,9 +95,9 @@ def _tracked(targets: list[float]) -> Iterator[float]:
 def _table(swept: Swept) -> Table:
     knobs = list(dict.fromkeys(change.knob for plan in swept.rows for change in plan.changes))
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
-    heads: Iterable[str] = ("target", "parameters", "Σ ln", *(str(knob) for knob in knobs))
+    heads: Iterable[str] = ("target", "parameters", "Σ ln", *(two_lines(str(knob)) for knob in knobs))
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=head == "parameters")
     table.add_row("now", "", "", *(knob.in_words(knob.value) for knob in knobs), style="bold")
     for plan in swept.rows:
         if not plan.is_met:

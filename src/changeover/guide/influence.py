@@ -49,13 +49,8 @@ class Lever:
     knob: Knob | None = None
 
     @property
-    def per(self) -> str:
-        """The unit of a sensitivity, in words: one second of a time-out, one retry."""
-        return "retry" if self.unit is ParameterUnit.COUNT else "s"
-
-    @property
     def units(self) -> int:
-        """How many of its own units that is."""
+        """How many of its own units a sensitivity is said for: one second of a time-out, one retry."""
         return 1000 if self.unit is _MS else 1
 
 
