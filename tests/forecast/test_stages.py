@@ -19,6 +19,7 @@ from changeover.forecast.stages import (
     Distribution,
     Max,
     Min,
+    Shared,
     Sum,
     Uniform,
     add,
@@ -181,3 +182,20 @@ def test_refusals() -> None:
         Uniform(2, 1)
     with pytest.raises(ValueError, match="between 0 and 1"):
         wait(1).quantile(1.5)
+
+
+@pytest.mark.parametrize(("early", "late"), [(0.0, 0.3), (0.2, 0.25), (0.1, 0.1), (0.0, 2.0)])
+@pytest.mark.parametrize("others", [wait(1.0), sooner(wait(0.7), wait(0.4)), Constant(0.5)])
+def test_a_wait_that_is_shared_with_others(others: Distribution, early: float, late: float) -> None:
+    shared = Shared(wait(1.0), others, early, late)
+    rng = random.Random(5)
+    drawn = []
+    for _ in range(40_000):
+        own, other = rng.random(), sample(others, rng)
+        drawn.append(max(own + early, min(own, other) + late))
+    assert min(drawn) >= shared.minimum - 1e-12
+    assert max(drawn) <= shared.maximum + 1e-12
+    assert shared.mean == pytest.approx(sum(drawn) / len(drawn), abs=0.006)
+    drawn.sort()
+    for place in (0.2, 0.5, 0.8, 0.99):
+        assert shared.quantile(place) == pytest.approx(drawn[int(place * len(drawn))], abs=0.015)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 
 import pytest
@@ -23,6 +23,7 @@ from changeover.guide.values import BestValues
 from changeover.model.device import DriverTiming, OfflineRule
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import Plant
+from changeover.scenario.fault import Fault
 from plants import timing_for, two_server_plant
 
 PLANS = int(os.environ.get("CHANGEOVER_PLANS", "24"))
@@ -155,7 +156,10 @@ def test_a_cell_never_takes_longer_when_a_knob_is_lowered(family: str) -> None:
     rng = Random(f"falling {family}")
     for _ in range(60):
         plant = two_server_plant(
-            family, lans=rng.choice((1, 2)), page_scan=rng.choice((50, 1000)) * MILLISECOND
+            family,
+            lans=rng.choice((1, 2)),
+            clients=rng.choice((1, 3)),
+            page_scan=rng.choice((50, 1000, 5000)) * MILLISECOND,
         )
         knobs = knobs_of(plant, parse_ini(b"[MODNET]\nRetry=3\n", "citect.ini"))
         high = {knob: rng.randrange(1, 9 if knob.is_coarse else 20_000) for knob in knobs}
@@ -164,6 +168,18 @@ def test_a_cell_never_takes_longer_when_a_knob_is_lowered(family: str) -> None:
         oracle = Oracle(plant, knobs, rng.choice(tuple(Measure)))
         for cell in changing_over(forecast_plant(plant)):
             assert oracle.figure(cell, low) <= oracle.figure(cell, high) + ROUNDING_S
+
+
+@pytest.mark.parametrize("measure", Measure)
+def test_a_shorter_time_out_beside_the_drivers_is_no_later(measure: Measure) -> None:
+    """I3: max(T, P), where P may run from another client's request."""
+    plant = two_server_plant("A", clients=3, page_scan=1000 * MILLISECOND)
+    (knob,) = (k for k in knobs_of(plant, parse_ini(b"", "citect.ini")) if k.parameter.name == "TimeOut")
+    oracle = Oracle(plant, (knob,), measure)
+    (cell,) = (c for c in changing_over(forecast_plant(plant)) if c.fault is Fault.DEVICE_SILENT)
+    figures = [oracle.figure(cell, {knob: value}) for value in range(50, 2050, 50)]
+    assert all(one <= two + ROUNDING_S for one, two in pairwise(figures))
+    assert figures[-1] > figures[0] + 0.3
 
 
 def test_what_is_met_as_it_is_needs_no_change() -> None:

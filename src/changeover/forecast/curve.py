@@ -117,6 +117,28 @@ def smallest(curves: Sequence[Curve]) -> Curve:
     )
 
 
+def shared(own_early: Curve, own_late: Curve, others_late: Curve) -> Curve:
+    """The curve of max(X + early, min(X, Y) + late), X and Y independent, early ≤ late.
+
+    It is at most z when X + late is, or when X + early and Y + late both are: with F and G the curves of X
+    and Y, F(z − late) + (F(z − early) − F(z − late)) · G(z − late).
+
+    Args:
+        own_early: Of X + early.
+        own_late: Of X + late.
+        others_late: Of Y + late.
+    """
+    first = max(own_early.knots[0], min(own_late.knots[0], others_late.knots[0]))
+    last = min(own_late.knots[-1], max(own_early.knots[-1], others_late.knots[-1]))
+
+    def combine(parts: list[Coefficients]) -> Coefficients:
+        early, late, others = parts
+        both, neither = _product(early, others), _product(late, _complement(others))
+        return tuple(one + other for one, other in zip(both, neither, strict=True))
+
+    return _combined((own_early, own_late, others_late), first, last, combine)
+
+
 def convolved(one: Curve, other: Curve) -> Curve:
     """The curve of the sum of two independent parts.
 

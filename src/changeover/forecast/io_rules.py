@@ -39,7 +39,7 @@ from changeover.forecast.io_pieces import (
     worst_of,
 )
 from changeover.forecast.result import Forecast, Outcome, Stage, reasons, total
-from changeover.forecast.stages import ZERO, Constant, Distribution, Uniform, add, later, sooner, wait
+from changeover.forecast.stages import ZERO, Constant, Distribution, Shared, Uniform, add, later, sooner, wait
 from changeover.model.device import IoDevice, Unit
 from changeover.model.moment import to_seconds
 from changeover.model.plant import Plant
@@ -178,10 +178,9 @@ def _device_stages(
     elif len(clients) == 1 or request.maximum + own.distribution.maximum <= offline.maximum + ahead:
         found, trips = by_server, net.send + ANNOUNCEMENT + REQUEST_TO_OTHER_UNIT
     else:
-        # T from the client's own first request, P from anybody's: whichever is later. (Both waits hold the
-        # own request; taken as independent, the interval is right and the shape nearly.)
-        of_server = add(*(stage.distribution for stage in by_server), Constant(ahead))
-        both = later(add(own.distribution, request), of_server)
+        # T from the client's own first request, P from anybody's: whichever is later.
+        others = first_request_of(tuple(other.page_scan for other in clients if other is not client))
+        both = Shared(own.distribution, others.distribution, request.maximum, offline.maximum + ahead)
         parameters = f"{REQUEST_TIMEOUT}, {driver_parameter(device)}"
         found = (Stage("no answer, unit offline", parameters, "I3", both),)
         trips = net.request + REQUEST_TO_OTHER_UNIT

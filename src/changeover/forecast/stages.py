@@ -27,7 +27,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A wait of at least `minimum` and at most `maximum` seconds; see the five kinds below."""
+    """A wait of at least `minimum` and at most `maximum` seconds; see the six kinds below."""
 
     @property
     def minimum(self) -> float:
@@ -168,6 +168,23 @@ class Min(Distribution):
         return min(part.maximum for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Shared(Distribution):
+    """max(X + early, min(X, Y) + late): one wait counts alone in the one, and with others in the other.
+
+    Attributes:
+        own: X.
+        others: Y, independent of it.
+        early: At most `late`.
+        late: In seconds.
+    """
+
+    own: Distribution
+    others: Distribution
+    early: float
+    late: float
+
+
 ZERO = Constant(0.0)
 
 
@@ -214,7 +231,7 @@ def sooner(*parts: Distribution) -> Distribution:
 
 @lru_cache(maxsize=4096)
 def curve_of(distribution: Distribution) -> Curve:
-    """The cumulative distribution function of any of the five kinds."""
+    """The cumulative distribution function of any of the six kinds."""
     match distribution:
         case Constant(value):
             return curve.atom(value)
@@ -226,7 +243,11 @@ def curve_of(distribution: Distribution) -> Curve:
             return curve.smallest([curve_of(part) for part in parts])
         case Sum(parts):
             return _curve_of_sum(parts)
-    raise TypeError(f"{distribution!r} is none of the five kinds of distribution")
+        case Shared(own, others, early, late):
+            mine = curve_of(own)
+            by_others = curve.shifted(curve_of(others), late)
+            return curve.shared(curve.shifted(mine, early), curve.shifted(mine, late), by_others)
+    raise TypeError(f"{distribution!r} is none of the six kinds of distribution")
 
 
 def _curve_of_sum(parts: tuple[Distribution, ...]) -> Curve:
