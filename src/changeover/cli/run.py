@@ -46,7 +46,7 @@ def command(
     )
     from changeover.runtime.supervisor import Job, Supervisor, own_command
 
-    plant = load(folder, version, judged=True).plant
+    plant = load(folder, version).plant
     name = choose("computer", computer, [c.name for c in plant.computers])
     nodes = nodes_of(plant, name)
     try:

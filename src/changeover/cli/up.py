@@ -38,7 +38,7 @@ def command(folder: Path, no_restart: bool, data: Path | None, trace_dir: Path |
     )
     from changeover.runtime.supervisor import Job, Supervisor, own_command
 
-    plant = load(folder, judged=True).plant
+    plant = load(folder).plant
     try:
         check_runnable(plant)
     except NotRunnableError as error:
