@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from changeover.config.ini import parse_ini
+from changeover.config.ini import IniFile, parse_ini
+from changeover.config.timing import read_timing
 from changeover.forecast.result import Forecast
 from changeover.forecast.rules import forecast_one
 from changeover.guide.cells import Measure
@@ -14,6 +15,7 @@ from changeover.guide.floors import floor_of
 from changeover.guide.knobs import knobs_of, turned
 from changeover.guide.load import load_of
 from changeover.guide.planner import Plan, Planner, make_plan
+from changeover.model.device import DriverTiming, OfflineRule
 from changeover.model.limits import Limits
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import Plant
@@ -108,3 +110,31 @@ def test_heartbeats_cost_messages() -> None:
     load = load_of(plant)
     assert load.sessions == 2 * 2 * 3
     assert load.heartbeats_per_s == pytest.approx(12 / 30)
+
+
+def many_ports(family: str, number: int) -> tuple[Plant, IniFile]:
+    """I/O devices with a port of their own each, whose target a shorter Timeout reaches, or no Retry."""
+    text = "".join(f"[MODBUS.P{n}]\nTimeout={2000 + n}\nRetry=2\n" for n in range(number))
+    text += "[LAN]\nSendTimeout=300\nTimeOut=1000\nWatchTime=1\n[IOSERVER]\nHeartTime=1000\n"
+    ini = parse_ini(text.encode(), "citect.ini")
+    plant = two_server_plant(family, devices=number, protocol="MODBUS")
+    devices = []
+    for place, device in enumerate(plant.io_devices):
+        driver = DriverTiming((2000 + place) * MILLISECOND, 2, OfflineRule.SQUARED)
+        units = tuple(replace(unit, port_name=f"P{place}", timing=driver) for unit in device.units)
+        devices.append(replace(device, units=units))
+    timing = read_timing(ini, plant.policy.family)
+    return replace(plant, timing=timing, io_devices=tuple(devices)), ini
+
+
+@pytest.mark.parametrize(("family", "is_whole"), [("C", True), ("A", False)])
+def test_of_many_ports_each_has_its_best_without_all_sets_being_tried(family: str, is_whole: bool) -> None:
+    """Twelve ports with two ways each are 4,096 sets; below 5.0 heartbeats tie them to each other."""
+    plan = make_plan(*many_ports(family, 12), 5.0)
+    assert plan.is_met
+    assert len(plan.changes) == 12
+    assert {change.knob.parameter.name for change in plan.changes} == {"Retry"}
+    assert plan.is_whole is is_whole
+    (one,) = make_plan(*many_ports(family, 1), 5.0).changes
+    assert plan.cost == pytest.approx(12 * (one.knob.worth(one.knob.value) - one.knob.worth(one.value)))
+    assert plan.forecasts < 8_000

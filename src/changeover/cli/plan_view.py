@@ -66,6 +66,7 @@ def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | N
         "met": plan.is_met,
         "cost": plan.cost,
         "gap": plan.gap,
+        "whole": plan.is_whole,
         "changes": [
             {
                 "parameter": str(change.knob),
@@ -133,7 +134,9 @@ def _proof(plan: Plan) -> list[str]:
     count = len(plan.changes)
     words = "one parameter" if count == 1 else f"{count} parameters"
     head = f"{words}, Σ ln(old/new) = {plan.cost:.3f}"
-    if len(needed) == count:
+    if not plan.is_whole:
+        head += ": of very many sets of as many parameters only some were tried, another may cost less"
+    else:
         head += ": no fewer are enough"
     if plan.gap:
         head += f"; proved to be the least to within {plan.gap:g}"

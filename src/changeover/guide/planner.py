@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from changeover.config.ini import IniFile
 from changeover.forecast.result import Forecast, Outcome
@@ -94,7 +95,8 @@ class Plan:
         floors: Of every knob.
         forecasts: How many forecasts of a cell the search made.
         divided: How many intervals it divided: the size of the proof.
-        gap: By how much less Σ ln another plan of as many parameters might cost.
+        is_whole: Whether every set of as few parameters was looked at; else another one may cost less.
+        gap: By how much less Σ ln other values of the same parameters might cost.
     """
 
     target_s: float
@@ -109,6 +111,7 @@ class Plan:
     floors: Mapping[Knob, Floor]
     forecasts: int
     divided: int
+    is_whole: bool
     gap: float
 
     @property
@@ -123,6 +126,25 @@ class Plan:
     def values(self) -> dict[Knob, int]:
         """The changes as values."""
         return {change.knob: change.value for change in self.changes}
+
+
+class _Found(NamedTuple):
+    """What a search has found.
+
+    Attributes:
+        best: The best.
+        others: With another set of as many parameters in one place, the next best first.
+        divided: How many intervals were divided.
+        is_whole: Whether every set was looked at.
+    """
+
+    best: Alternative
+    others: tuple[Alternative, ...]
+    divided: int
+    is_whole: bool
+
+
+_NOTHING = _Found(Alternative({}, 0.0), (), 0, True)
 
 
 def make_plan(
@@ -186,52 +208,71 @@ class Planner:
             key=lambda figure: -figure.seconds,
         )
         if unmet:
-            return self._plan(target_s, (), {}, [self._unmet(figure) for figure in unmet], 0)
+            return self._plan(target_s, _NOTHING, [self._unmet(figure) for figure in unmet])
         while True:
             # What meets the target with some of the cells is the best for all if it meets it with all.
-            best, others, divided = self._search(target_s)
-            missed = [f for f in self._figures(best.values) if f.seconds > target_s + ROUNDING_S]
+            found = self._search(target_s)
+            missed = [f for f in self._figures(found.best.values) if f.seconds > target_s + ROUNDING_S]
             if not missed:
-                return self._plan(target_s, others, best.values, [], divided)
+                return self._plan(target_s, found, [])
             # Cells that miss it by the same are most likely alike, too: one of each.
             unlike = {(f.cell.function, f.cell.fault, f.seconds): f.cell for f in reversed(missed)}
             self._some.extend(unlike.values())
 
-    def _search(self, target_s: float) -> tuple[Alternative, tuple[Alternative, ...], int]:
-        """The best for some of the cells, the other sets of that size, and how many intervals that took."""
+    def _search(self, target_s: float) -> _Found:
+        """The best for some of the cells."""
         cells = tuple(self._some)
-        search = BestValues(self._oracle, self._least, target_s, cells, GAPS[self._measure])
-        found = []
-        for knobs in Subsets(self._oracle, self._least, target_s).smallest(cells):
-            values = search.find(knob for knob in self._least if knob in knobs)
-            assert values is not None, "with all of them at their floors the target is met"
-            found.append(Alternative(values, _cost(values)))
-        best, *others = sorted(found, key=lambda one: one.cost)
-        return best, tuple(others), search.divided
+        parts = _parts(cells, self._least, self._oracle)
+        found = self._searched(parts, target_s)
+        values = found.best.values
+        if len(parts) > 1 and any(self._oracle.figure(c, values) > target_s + ROUNDING_S for c in cells):
+            # Parts that are tied after all.
+            return self._searched([cells], target_s)
+        return found
 
-    def _plan(
-        self,
-        target_s: float,
-        others: tuple[Alternative, ...],
-        values: Values,
-        unmet: list[Unmet],
-        divided: int,
-    ) -> Plan:
+    def _searched(self, parts: Iterable[tuple[Cell, ...]], target_s: float) -> _Found:
+        """The best for cells of which no two parts have a knob in common, each part by itself."""
+        values: dict[Knob, int] = {}
+        swaps: list[tuple[Alternative, Alternative]] = []
+        divided, is_whole = 0, True
+        for cells in parts:
+            search = BestValues(self._oracle, self._least, target_s, cells, GAPS[self._measure])
+            sets, are_all = Subsets(self._oracle, self._least, target_s).smallest(cells)
+            is_whole &= are_all
+            solved = []
+            for knobs in sets:
+                one = search.find(knob for knob in self._least if knob in knobs)
+                assert one is not None, "with all of them at their floors the target is met"
+                solved.append(Alternative(one, _cost(one)))
+            best, *others = sorted(solved, key=lambda one: one.cost)
+            values.update(best.values)
+            swaps += [(best, other) for other in others]
+            divided += search.divided
+        others = []
+        for best, other in swaps:
+            swapped = {k: v for k, v in values.items() if k not in best.values} | dict(other.values)
+            others.append(Alternative(swapped, _cost(swapped)))
+        ordered = tuple(sorted(others, key=lambda one: one.cost))
+        return _Found(Alternative(values, _cost(values)), ordered, divided, is_whole)
+
+    def _plan(self, target_s: float, found: _Found, unmet: list[Unmet]) -> Plan:
+        values = found.best.values
         ordered = [knob for knob in self._knobs if values.get(knob, knob.value) != knob.value]
         changes = tuple(self._change(knob, values, target_s) for knob in ordered)
         return Plan(
             target_s=target_s,
             measure=self._measure,
             changes=changes,
-            cost=_cost(values),
+            cost=found.best.cost,
             before=self._figures({}),
             after=self._figures(self._least if unmet else values),
             unmet=tuple(unmet),
             lost=self.lost,
-            alternatives=others,
+            alternatives=found.others,
             floors=self._floors,
             forecasts=self._oracle.asked,
-            divided=divided,
+            divided=found.divided,
+            is_whole=found.is_whole,
             gap=GAPS[self._measure],
         )
 
@@ -264,6 +305,20 @@ class Planner:
 
     def _unmet(self, figure: Figure) -> Unmet:
         return Unmet(figure.cell, figure.seconds, self._oracle.row(figure.cell, self._least))
+
+
+def _parts(cells: tuple[Cell, ...], floors: Values, oracle: Oracle) -> list[tuple[Cell, ...]]:
+    """Cells that some knob ties to each other, knob by knob as far as probes show."""
+    parts: list[tuple[set[Knob], list[Cell]]] = []
+    for cell in cells:
+        knobs = set(oracle.governing(cell, floors))
+        tied = [part for part in parts if part[0] & knobs]
+        for part in tied:
+            parts.remove(part)
+        parts.append(
+            (knobs.union(*(part[0] for part in tied)), [*(c for part in tied for c in part[1]), cell])
+        )
+    return [tuple(found) for _, found in parts]
 
 
 def worst_by_kind(figures: Iterable[Figure]) -> tuple[Figure, ...]:
