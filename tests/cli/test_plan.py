@@ -115,3 +115,56 @@ def test_limits_that_make_no_sense_are_told_with_their_line(folder: Path, limits
     assert result.exit_code == 2
     assert told in result.stderr
     assert "plant.toml:" in result.stderr
+
+
+def test_a_link_stays_a_link_and_the_mode_a_mode(folder: Path) -> None:
+    ini, shared = folder / "citect.ini", folder.parent / "site.ini"
+    ini.rename(shared)
+    shared.chmod(0o640)
+    ini.symlink_to(shared)
+    result = plan(folder, "--target", "5s", "--write")
+    assert result.exit_code == 0, result.output
+    assert ini.is_symlink()
+    assert b"SendTimeout=373" in shared.read_bytes()
+    backup = shared.with_name("site.ini.bak")
+    assert [path.stat().st_mode & 0o777 for path in (shared, backup)] == [0o640, 0o640]
+
+
+def test_files_beside_it_are_left_alone(folder: Path) -> None:
+    mine = folder / "citect.ini.part"
+    mine.write_text("mine")
+    before = {path.name for path in folder.iterdir()}
+    assert plan(folder, "--target", "5s", "--write").exit_code == 0
+    assert mine.read_text() == "mine"
+    assert {path.name for path in folder.iterdir()} - before == {"citect.ini.bak"}
+
+
+def test_a_read_only_file_is_not_written(folder: Path) -> None:
+    (folder / "citect.ini").chmod(0o444)
+    result = plan(folder, "--target", "5s", "--write")
+    assert (result.exit_code, "is read-only: nothing is written" in result.stderr) == (2, True)
+    assert not (folder / "citect.ini.bak").exists()
+
+
+def test_a_value_that_is_below_its_limit_is_named(folder: Path) -> None:
+    with (folder / "plant.toml").open("a") as file:
+        file.write("\n[limits.device_answer_ms]\nPLC1 = 3100\n")
+    result = plan(folder, "--target", "3s", "--function", "io-data")
+    assert "already too short, and left as it is: [MODNET]Timeout = 1000 ms" in result.stdout
+    answer = json.loads(plan(folder, "--target", "3s", "--function", "io-data", "--json").stdout)
+    assert [one["parameter"] for one in answer["below_limits"]] == ["[MODNET]Timeout"]
+    old = plan(folder, "--target", "3s", "--function", "io-data", "--version", "3.30").stdout
+    assert "which meets it" not in old
+
+
+def test_without_limits_what_is_reachable_is_not_assessed(folder: Path) -> None:
+    result = plan(folder, "--target", "2s")
+    assert "not realistic" in result.stdout
+    assert "risk of false time-outs: not assessed for [LAN]SendTimeout" in result.stdout
+
+
+def test_what_is_lost_altogether_has_its_remedy(folder: Path) -> None:
+    result = plan(folder, "--target", "5s", "--function", "alarm", "--fault", "lan-silent")
+    assert result.exit_code == 1
+    assert "cannot be met" in result.stdout
+    assert "with a second LAN" in result.stdout

@@ -155,13 +155,13 @@ def _explain_rows(
     project: Project, levers: tuple[Lever, ...], rows: tuple[Forecast, ...], as_json: bool
 ) -> None:
     from changeover.cli.explain_view import influence_document, print_changeover
-    from changeover.guide.influence import influence, worst_rows
+    from changeover.guide.influence import influence, told_rows
 
-    worst = worst_rows(rows)
-    if not worst:
+    told = told_rows(rows)
+    if not told:
         fail("this plant has no such function or fault", 1)
     with working("forecasting"):
-        found = [(row, [influence(project.plant, lever, row) for lever in levers]) for row in worst]
+        found = [(row, [influence(project.plant, lever, row) for lever in levers]) for row in told]
     if as_json:
         _print_json(project, [influence_document(one) for _, many in found for one in many])
         return

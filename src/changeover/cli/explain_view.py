@@ -13,6 +13,7 @@ from changeover.config.project import Project
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.wording import few, seconds, span
 from changeover.guide.influence import Figures, Influence, Lever
+from changeover.model.server import Function
 
 _NONE = "·"
 _FEW = 8
@@ -78,10 +79,10 @@ def print_lever(project: Project, lever: Lever, influences: Sequence[Influence])
     shown = [one for one in influences if not one.is_none]
     if shown:
         click.echo(f"how many seconds one {_one_more(lever)} more adds")
-        table = _table("function", "fault", "longest now", *_HEADS)
+        table = _table("function", "fault", "target", "longest now", *_HEADS)
         add_alike(
             table,
-            ((one.row.function.value, one.row.fault.value, _longest(one.row), *_steps(one)) for one in shown),
+            ((one.row.function.value, *_struck(one.row), _longest(one.row), *_steps(one)) for one in shown),
         )
         make_console().print(table)
         for line in _by(shown):
@@ -131,18 +132,17 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
         for lever, many in zip(levers, found, strict=True)
         if any(_slope(one) != _NONE for one in many)
     ]
-    table = _table("function", "fault", "longest now", *(two_lines(lever.name) for lever, _ in used))
-    rows = list(dict.fromkeys((o.row.function, o.row.fault) for many in found for o in many))
+    table = _table(
+        "function", "fault", "target", "longest now", *(two_lines(lever.name) for lever, _ in used)
+    )
+    by_row = [{_kind(one.row): one for one in many} for _, many in used]
+    rows = {_kind(one.row): one.row for many in found for one in reversed(many)}
     lines = []
-    for function, fault in rows:
-        ones = [
-            next((o for o in many if (o.row.function, o.row.fault) == (function, fault)), None)
-            for _, many in used
-        ]
-        first = next((one for one in ones if one is not None), None)
-        if first is not None and first.row.outcome is not Outcome.UNAFFECTED:
-            cells = (_cell(one, first.row) for one in ones)
-            lines.append((function.value, fault.value, _longest(first.row), *cells))
+    for kind in dict.fromkeys(_kind(one.row) for many in found for one in many):
+        row = rows[kind]
+        if row.outcome is not Outcome.UNAFFECTED:
+            cells = (_cell(ones.get(kind), row) for ones in by_row)
+            lines.append((row.function.value, *_struck(row), _longest(row), *cells))
     add_alike(table, lines)
     console = make_console()
     if fits(console, table):
@@ -158,6 +158,16 @@ def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequ
     )
 
 
+def _struck(row: Forecast) -> tuple[str, str]:
+    """The fault, and the target where it says more than the function does."""
+    return row.fault.value, "" if row.fault.is_server and row.function is not Function.IO_DATA else row.target
+
+
+def _kind(row: Forecast) -> tuple[object, ...]:
+    """What makes one line of the matrix: of I/O devices the fault alone, each lever has its own worst."""
+    return row.function, row.fault, "" if row.fault.is_device else row.target
+
+
 def _cell(one: Influence | None, row: Forecast) -> str:
     """A sensitivity; of a driver that governs other I/O devices than the row's, of the worst of its own."""
     if one is None or _slope(one) == _NONE:
@@ -168,9 +178,9 @@ def _cell(one: Influence | None, row: Forecast) -> str:
 def _listed(rows: Iterable[tuple[str, ...]], names: Sequence[str]) -> list[str]:
     """The matrix where it is too wide for the terminal: a line for each changeover."""
     functions: dict[str, list[str]] = {}
-    for function, fault, longest, *cells in rows:
+    for function, fault, target, longest, *cells in rows:
         moved = (f"{name} {cell}" for name, cell in zip(names, cells, strict=True) if cell != _NONE)
-        told = f"{fault}, {longest}: {', '.join(moved) or 'nothing'}"
+        told = f"{f'{fault} {target}'.strip()}, {longest}: {', '.join(moved) or 'nothing'}"
         functions.setdefault(told, []).append(function)
     return [f"{', '.join(found)} {told}" for told, found in functions.items()]
 
@@ -187,7 +197,7 @@ def _by(shown: Sequence[Influence]) -> list[str]:
 
 def _table(*heads: str) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
-    texts = ("function", "fault", "by", "rule", "stage", "parameter", "for one more")
+    texts = ("function", "fault", "target", "by", "rule", "stage", "parameter", "for one more")
     for head in heads:
         table.add_column(head, justify="left" if head in texts else "right")
     return table
@@ -256,7 +266,7 @@ def _said(row: Forecast) -> str:
 
 def _later(one: Influence) -> str:
     """Where a parameter without effect begins to have one."""
-    cell = f"{one.row.function.value} {one.row.fault.value}"
+    cell = " ".join((one.row.function.value, *_struck(one.row))).strip()
     name = one.lever.name
     lines = []
     if one.counts_below is not None:
@@ -278,7 +288,7 @@ def _elsewhere(influences: Iterable[Influence], shown: Sequence[Influence]) -> l
     faults: dict[str, list[str]] = {}
     for one in silent:
         if not _later(one):
-            faults.setdefault(one.row.function.value, []).append(one.row.fault.value)
+            faults.setdefault(one.row.function.value, []).append(" ".join(_struck(one.row)).strip())
     by_faults: dict[str, list[str]] = {}
     for function, names in faults.items():
         by_faults.setdefault(", ".join(names), []).append(function)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from changeover.model.plant import Plant
 
 _DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>ms|s|min)?", re.IGNORECASE)
+_SECONDS_MAX = 1_000_000
 _SECONDS_OF = {"ms": 0.001, "s": 1.0, "min": 60.0}
 
 
@@ -26,9 +27,11 @@ def read_seconds(context: click.Context, option: click.Parameter, text: str | No
         return None
     found = _DURATION.fullmatch(text.strip())
     amount = float(found["amount"]) * _SECONDS_OF[(found["unit"] or "s").lower()] if found else 0.0
-    if amount <= 0:
+    if not 0 < amount <= _SECONDS_MAX:
         raise click.BadParameter(
-            f"{text!r} is no duration above 0, write it like 5s, 500ms or 5", ctx=context, param=option
+            f"{text!r} is no duration above 0 and up to {_SECONDS_MAX} s, write it like 5s, 500ms or 5",
+            ctx=context,
+            param=option,
         )
     return amount
 

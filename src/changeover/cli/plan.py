@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +85,8 @@ def command(
         )
     if chart is not None and not sweep:
         raise click.UsageError("--chart draws a sweep: give --sweep")
+    if chart is not None and chart.suffix.lower() != ".svg":
+        raise click.UsageError(f"--chart writes an SVG file: {chart} does not end with .svg")
     from changeover.guide.cells import Measure
     from changeover.guide.planner import make_plan
     from changeover.guide.remedies import remedies
@@ -99,7 +104,7 @@ def command(
     asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults))
     with working("planning"):
         plan = make_plan(*asked)
-        found = remedies(*asked) if plan.unmet else ()
+        found = remedies(*asked) if plan.unmet or not plan.before else ()
     written = _write(project, plan) if write and plan.is_met else None
     if as_json:
         from changeover.cli.plan_view import document
@@ -122,20 +127,25 @@ def _wanted(functions: tuple[str, ...], faults: tuple[str, ...]) -> Callable[[Fo
 
 def _write(project: Project, plan: Plan) -> str:
     """Set the plan's parameters in the file; what was done, in words."""
+    from changeover.config.ini import parse_ini
     from changeover.config.ini_edit import Assignment, edited
     from changeover.config.text_file import UnreadableFileError, read_bytes
 
-    path = Path(project.ini.file)
+    # What a link leads to is changed, not the link.
+    path = Path(project.ini.file).resolve()
     assignments = [
         Assignment(change.knob.section, change.knob.parameter.name, change.value) for change in plan.changes
     ]
     try:
         before = read_bytes(path)
+        if parse_ini(before, project.ini.file) != project.ini:
+            fail(f"{path} has changed since it was read: nothing is written, plan again", UNMET)
+        if not path.stat().st_mode & 0o222:
+            fail(f"{path} is read-only: nothing is written")
         after = edited(before, assignments)
         if after == before:
             return f"{path}: nothing to change"
-        backup = _backup(path, before)
-        replace_whole(path, after)
+        backup = replace_whole(path, before, after)
     except UnreadableFileError as error:
         fail(str(error.diagnostic))
     except OSError as error:
@@ -143,25 +153,55 @@ def _write(project: Project, plan: Plan) -> str:
     return f"{path}: {len(assignments)} set, what it was is in {backup}"
 
 
-def _backup(path: Path, content: bytes) -> Path:
-    """Keep what a file was, under the first name that is free."""
-    number = 0
-    while True:
-        backup = path.with_name(f"{path.name}.bak{number or ''}")
-        try:
-            with backup.open("xb") as file:
-                file.write(content)
-            return backup
-        except FileExistsError:
-            number += 1
+def replace_whole(path: Path, before: bytes, after: bytes) -> Path:
+    """Replace a file's content, all of it or nothing; its mode and owner stay.
 
-
-def replace_whole(path: Path, content: bytes) -> None:
-    """Replace a file's content, all of it or nothing; its mode stays."""
-    part = path.with_name(f"{path.name}.part")
+    Returns:
+        The backup beside it, under the first name that is free.
+    """
+    part = _beside(path, after)
     try:
-        part.write_bytes(content)
-        part.chmod(path.stat().st_mode)
-        part.replace(path)
+        backup = _backup(path, before)
+        try:
+            part.replace(path)
+        except BaseException:
+            backup.unlink(missing_ok=True)
+            raise
     finally:
         part.unlink(missing_ok=True)
+    return backup
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    """A new file with this content, and the mode and owner of another one."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        like = path.stat()
+        part.chmod(like.st_mode)
+        if (like.st_uid, like.st_gid) != (part.stat().st_uid, part.stat().st_gid):
+            os.chown(part, like.st_uid, like.st_gid)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _backup(path: Path, content: bytes) -> Path:
+    """Keep what a file was, under the first name that is free."""
+    kept = _beside(path, content)
+    try:
+        for number in count():
+            backup = path.with_name(f"{path.name}.bak{number or ''}")
+            try:
+                os.link(kept, backup)
+            except FileExistsError:
+                continue
+            return backup
+    finally:
+        kept.unlink(missing_ok=True)
+    raise AssertionError("some name is free")

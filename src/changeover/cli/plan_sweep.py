@@ -49,17 +49,23 @@ def print_sweep(
         fail("nothing changes over here: no target costs anything", 1)
     swept = sweep(planner, asked, _tracked)
     title = f"{plant.name}, version {plant.version} (family {plant.policy.family.value})"
-    try:
-        chart.write_text(chart_svg(swept, title, FIGURES[measure]), encoding="utf-8")
-    except OSError as error:
-        fail(f"{chart} cannot be written: {error.strerror or error}")
     if as_json:
         click.echo(json.dumps(document(project, measure, swept, chart), indent=2, ensure_ascii=False))
+        _draw(chart, swept, title, measure)
         return
     click.echo(f"{title}: what each target costs, {FIGURES[measure]}")
     make_console().print(_table(swept))
     click.echo(f"it takes {seconds(swept.now_s)} now; {seconds(swept.least_s)} is reachable")
+    click.echo("risk of false time-outs: what [limits] of plant.toml does not name is not assessed")
+    _draw(chart, swept, title, measure)
     click.echo(f"drawn in {chart}")
+
+
+def _draw(chart: Path, swept: Swept, title: str, measure: Measure) -> None:
+    try:
+        chart.write_text(chart_svg(swept, title, FIGURES[measure]), encoding="utf-8")
+    except OSError as error:
+        fail(f"{chart} cannot be written: {error.strerror or error}")
 
 
 def document(project: Project, measure: Measure, swept: Swept, chart: Path) -> dict[str, Any]:

@@ -39,15 +39,22 @@ def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy]) -> None:
     if plan.unmet:
         for line in (*_unmet(plan), *_remedies(found, len(plan.lost))):
             click.echo(line)
+    elif not plan.before:
+        click.echo("cannot be met: each of these faults leaves nothing, and no parameter helps")
+        for line in _remedies(found, len(plan.lost)):
+            click.echo(line)
     elif not plan.changes:
         click.echo("met as it is: nothing to change")
     else:
-        console.print(_changes(plan.changes))
+        console.print(_changes(plan.changes, plan.target_s))
         for line in _proof(plan):
             click.echo(line)
     for line in _lost(plan):
         click.echo(line)
-    console.print(_figures(plan))
+    if plan.before:
+        console.print(_figures(plan))
+    for line in _below(plan):
+        click.echo(line)
     for line in _load(plant, plan):
         click.echo(line)
     for line in _risk(plan):
@@ -94,6 +101,11 @@ def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | N
             for one in found
         ],
         "lost": [{**_cell(cell_of(row)), "why": row.reason} for row in plan.lost],
+        "below_limits": [
+            {"parameter": str(knob), "value": knob.value, "floor": floor.value, "why": floor.why}
+            for knob, floor in plan.floors.items()
+            if floor.why and knob.value < floor.value
+        ],
         "heartbeats_per_s": {"before": before.heartbeats_per_s, "after": after.heartbeats_per_s},
         "written": written,
     }
@@ -107,7 +119,12 @@ def _figure(figure: Figure | None) -> dict[str, Any] | None:
     return None if figure is None else {**_cell(figure.cell), "seconds": figure.seconds}
 
 
-def _changes(changes: Iterable[Change]) -> Table:
+def _beyond(amount: float, target_s: float) -> str:
+    """Seconds that miss a target, with as many digits as show it."""
+    return seconds(amount) if seconds(amount) != seconds(target_s) else f"{amount:.4f} s"
+
+
+def _changes(changes: Iterable[Change], target_s: float) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
     for name in ("parameter", "now", "then", "least", "larger by one"):
         table.add_column(name, justify="left" if name in ("parameter", "larger by one") else "right")
@@ -118,7 +135,7 @@ def _changes(changes: Iterable[Change]) -> Table:
             knob.in_words(knob.value),
             knob.in_words(change.value),
             knob.in_words(change.floor.value),
-            f"{binding.cell} would take {seconds(binding.seconds)}" if binding else "",
+            f"{binding.cell} would take {_beyond(binding.seconds, target_s)}" if binding else "",
         )
     return table
 
@@ -141,14 +158,34 @@ def _proof(plan: Plan) -> list[str]:
     if plan.gap:
         head += f"; proved to be the least to within {plan.gap:g}"
     if plan.alternatives:
-        others, next_best = len(plan.alternatives), plan.alternatives[0].cost
-        head += f"; {others} other sets of as many are enough, the next at {next_best:.3f}"
+        head += f"; {_alternative(plan)}"
     return [head, *lines]
+
+
+def _alternative(plan: Plan) -> str:
+    """The next best of as many parameters, by what is other in it."""
+    other, values = plan.alternatives[0], plan.values
+    instead = ", ".join(
+        f"{knob} = {knob.in_words(v)}" for knob, v in other.values.items() if knob not in values
+    )
+    left = ", ".join(str(knob) for knob in values if knob not in other.values)
+    more = f", and {len(plan.alternatives) - 1} more" if len(plan.alternatives) > 1 else ""
+    return f"or {instead} in place of {left}, {other.cost:.3f}{more}"
+
+
+def _below(plan: Plan) -> list[str]:
+    """Values that are below what was measured already: no plan raises them."""
+    kept = [knob for knob, floor in plan.floors.items() if floor.why and knob.value < floor.value]
+    return [
+        f"already too short, and left as it is: {knob} = {knob.in_words(knob.value)}, {plan.floors[knob].why}"
+        for knob in kept
+    ]
 
 
 def _unmet(plan: Plan) -> list[str]:
     worst = plan.unmet[0]
-    lines = [f"not realistic: with every parameter at its least {seconds(worst.seconds)} are reachable"]
+    reach = _beyond(worst.seconds, plan.target_s)
+    lines = [f"not realistic: with every parameter at its least {reach} are reachable"]
     alike: dict[str, list[str]] = {}
     for kind in worst_by_kind(Figure(one.cell, one.seconds) for one in plan.unmet):
         row = next(one.row for one in plan.unmet if one.cell == kind.cell)
@@ -157,7 +194,7 @@ def _unmet(plan: Plan) -> list[str]:
             for parameter, share in holders(row)[:3]
             if share >= _SHARE_S
         )
-        told = f"{kind.cell.fault.value} takes {seconds(kind.seconds)}: {shares}"
+        told = f"{kind.cell.fault.value} takes {_beyond(kind.seconds, plan.target_s)}: {shares}"
         alike.setdefault(told, []).append(kind.cell.function.value)
     lines += [f"  {', '.join(functions)} {told}" for told, functions in alike.items()]
     floors = ((knob, floor) for knob, floor in plan.floors.items() if floor.why)
@@ -177,7 +214,7 @@ def _lost(plan: Plan) -> list[str]:
 def _remedies(found: Iterable[Remedy], lost: int) -> list[str]:
     return [
         f"  with {one.what}: {seconds(one.reach_s)}{', which meets it' if one.meets else ''}"
-        f"{f'; {one.lost} of the faults leave nothing then, {lost} now' if one.lost != lost else ''}"
+        f"{f'; of these faults {one.lost} leave nothing then, {lost} now' if one.lost != lost else ''}"
         for one in found
     ]
 
@@ -210,10 +247,15 @@ def _load(plant: Plant, plan: Plan) -> list[str]:
 
 def _risk(plan: Plan) -> list[str]:
     """What is not known of the risk that a time-out is false."""
-    unknown = [str(change.knob) for change in plan.changes if change.floor.is_assessed is False]
+    changed = {change.knob for change in plan.changes}
+    unknown = [
+        str(knob)
+        for knob, floor in plan.floors.items()
+        if floor.is_assessed is False and (knob in changed or (plan.unmet and floor.value < knob.value))
+    ]
     if not unknown:
         return []
     return [
         f"risk of false time-outs: not assessed for {', '.join(unknown)}: "
-        "[limits] in plant.toml does not say how slow answers and acknowledgements can be"
+        "[limits] in plant.toml does not say how slow all answers and acknowledgements can be"
     ]

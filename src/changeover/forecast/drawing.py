@@ -37,6 +37,8 @@ _STYLE = {
     "font.size": 9,
     "hatch.linewidth": 0.65,
     "path.simplify": True,
+    # A plant may be called anything.
+    "text.parse_math": False,
 }
 
 

@@ -233,14 +233,26 @@ def worst_rows(rows: Iterable[Forecast], devices: Collection[str] = ()) -> tuple
     return tuple(found.values())
 
 
+def told_rows(rows: Iterable[Forecast], devices: Collection[str] = ()) -> tuple[Forecast, ...]:
+    """The rows to explain: every server, LAN and pair; of the I/O devices the worst for each fault.
+
+    Args:
+        rows: Of one plant.
+        devices: Where given, faults of other I/O devices do not count.
+    """
+    rows = tuple(rows)
+    worst = {id(row) for row in worst_rows((row for row in rows if row.fault.is_device), devices)}
+    return tuple(row for row in rows if not row.fault.is_device or id(row) in worst)
+
+
 def _rank(row: Forecast) -> float:
     return row.changeover.maximum if row.changeover is not None else -1.0
 
 
 def influences_of(plant: Plant, lever: Lever, rows: Iterable[Forecast]) -> tuple[Influence, ...]:
-    """What a lever does to the worst row of each function and fault."""
+    """What a lever does to every row; of the I/O devices to the worst of those that it governs."""
     units = lever.knob.units if lever.knob is not None else frozenset()
     governed = [
         device.name for device in plant.io_devices if any(unit.name in units for unit in device.units)
     ]
-    return tuple(influence(plant, lever, row) for row in worst_rows(rows, governed))
+    return tuple(influence(plant, lever, row) for row in told_rows(rows, governed))

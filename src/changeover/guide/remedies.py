@@ -13,13 +13,15 @@ from changeover.config.ini import IniFile
 from changeover.config.servers import PAGE_SCAN_MS_MIN
 from changeover.forecast.result import Forecast
 from changeover.guide.cells import ROUNDING_S, Measure
+from changeover.guide.floors import floor_of
+from changeover.guide.knobs import knobs_of, turned
 from changeover.guide.planner import Planner
 from changeover.model.lan import Lan
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import NetworkProtocol, Plant
 from changeover.model.policy import POLICIES, Family
 
-_WORTH_SAYING_S = 0.05
+_WORTH_SAYING_S = 0.02
 _ROOM = IPv4Network("198.18.0.0/15")
 """Addresses that no plant uses (RFC 2544)."""
 
@@ -59,6 +61,10 @@ def remedies(
         reach = planner.least_s
         return Remedy(what, reach, reach <= target_s + ROUNDING_S, len(planner.lost))
 
+    # No remedy is credited with a time-out that is too short for what was measured.
+    floors = {knob: floor_of(plant, knob) for knob in knobs_of(plant, ini)}
+    short = {knob: floor.value for knob, floor in floors.items() if floor.why and knob.value < floor.value}
+    plant = turned(plant, short)
     now = ask("", plant)
     found = [ask(what, changed) for what, changed in _changes(plant)]
     found += _page_scan(plant, target_s, ask)

@@ -61,8 +61,22 @@ class BestValues:
                 return None
             missed = _worst_missed(self._oracle, self._all, found, self._limit)
             if missed is None:
-                return found
+                return self._raised(found) if self._gap > _EQUAL else found
             self._take(missed)
+
+    def _raised(self, values: Values) -> Values:
+        """Each value as large as the others let it be: within a gap they need not be yet."""
+        raised = dict(values)
+        for knob, low in values.items():
+            high = knob.value + 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                if all(self._meets(cell, {**raised, knob: middle}) for cell in self._all):
+                    low = middle
+                else:
+                    high = middle
+            raised[knob] = low
+        return raised
 
     def _take(self, cell: Cell) -> None:
         self._cells.append(cell)
