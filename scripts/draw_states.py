@@ -126,7 +126,7 @@ def a_link() -> Play:
     numbers, deadlines = count(1), Deadlines()
     link = Link(Way("S", "L"), "HMI1", 2 * SECOND, SECOND, deadlines, lambda: next(numbers))
     link.start(0)
-    play = Play(link, deadlines, lambda link: link.awaits_acknowledgement)
+    play = Play(link, deadlines, _awaits)
     play.feed("Connected", lambda: Connected(link.session_id))
     play.feed("ConnectFailed", lambda: ConnectFailed(link.session_id))
     play.feed("Closed", lambda: Closed(link.session_id))
@@ -193,14 +193,19 @@ def a_search() -> Play:
         welcome = Frame(1, 1, Welcome("S", ()))
         play.feed(f"FrameArrived (Welcome){OF}{way}", lambda s=session, f=welcome: FrameArrived(s(), f))
         play.acts[f"question{OF}{way}"] = lambda link=link: (
-            link.send(Probe(), play.now) if link.is_open and not link.awaits_acknowledgement else None
+            link.send(Probe(), play.now) if link.is_open and not _awaits(link) else None
         )
         play.acts[f"first answer{OF}{way}"] = lambda way=way: search.answered(way, play.now)
     return play
 
 
+def _awaits(link: Any) -> bool:
+    """Whether something that a link sent is not acknowledged yet."""
+    return link.session is not None and link.session.oldest_unacknowledged is not None
+
+
 def _search_situation(search: Any) -> Hashable:
-    links = tuple((link.state, link.awaits_acknowledgement) for link in search.links.values())
+    links = tuple((link.state, _awaits(link)) for link in search.links.values())
     return (search.current, search.tried, search._is_first_round, links)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from changeover.model.device import DriverTiming, IoDevice, Unit, UnitMode
 from changeover.model.lan import Computer, Endpoint, Lan
 from changeover.model.moment import MILLISECOND, SECOND, Duration
-from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, Timing, WindowsStack
+from changeover.model.plant import Plant, Timing
 from changeover.model.policy import POLICIES, Family, family_of, parse_version
 from changeover.model.server import Client, Function, IoServer, TaskMode, TaskServer
+from changeover.model.stack import LinuxStack, NetworkProtocol, WindowsStack
 from changeover.model.tag import Tag, TagType
 
 VERSIONS = {Family.A: "3.30", Family.B: "3.40", Family.C: "5.0"}

@@ -141,3 +141,51 @@ def test_a_delivery_before_the_welcome_is_acknowledged_and_told_to_nobody() -> N
     play(1, Connected(1), "1: Hello HMI1")
     play(2, play.says(1, NEWS), "1: ack")
     play(3, play.says(1, WELCOME), "1: ack", "link opened")
+
+
+# ---------------------------------------- where the network stack decides, D2
+
+
+def a_stack_link(retry_ms: int | None, acknowledges: bool = False) -> tuple[Link, Playbook]:
+    numbers = count(1)
+    retry = None if retry_ms is None else milliseconds(retry_ms)
+    way = Way("IOServer1", "LAN_A")
+    link = Link(way, "HMI1", None, retry, Deadlines(), lambda: next(numbers), acknowledges)
+    play = Playbook(Alone(link))
+    play.call(0, link.start, "open 1 IOServer1/LAN_A")
+    return link, play
+
+
+def test_d2_under_a_stack_nothing_is_acknowledged_and_only_the_kernel_ends_a_link() -> None:
+    link, play = a_stack_link(1000)
+    play(1, Connected(1), "1: Hello HMI1")
+    play(2, play.says(1, WELCOME, ack=0), "link opened")
+    play.call(100, lambda now: (link.send(Probe(), now),), "1: Probe")
+    play.wait(900_000)
+    assert link.may_probe, "what the kernel waits for is not known here"
+    play(900_001, Closed(1, timed_out=True), "link lost silent")
+
+
+def test_d2_below_5_0_acknowledgements_go_on_but_end_nothing() -> None:
+    link, play = a_stack_link(1000, acknowledges=True)
+    play(1, Connected(1), "1: Hello HMI1")
+    play(2, play.says(1, WELCOME), "1: ack", "link opened")
+    play.call(100, lambda now: (link.send(Probe(), now),), "1: Probe")
+    play.wait(900_000)
+    assert link.unacknowledged_for(play.now) == milliseconds(900_000 - 100)
+    play(900_001, Closed(1), "link lost closed")
+
+
+def test_d2_a_search_waits_for_the_kernel_to_end_an_attempt_for_whatever_reason() -> None:
+    link, play = a_stack_link(None)
+    play.wait(130_000)
+    play(131_000, ConnectFailed(1, refused=False), "attempt failed")
+    play.call(140_000, link.connect, "open 2 IOServer1/LAN_A")
+    play(140_001, ConnectFailed(2), "attempt failed")
+
+
+def test_d2_where_attempts_are_repeated_each_tick_takes_over_from_the_last() -> None:
+    _, play = a_stack_link(500)
+    play.wait(500, "close 1", "attempt failed")
+    play.wait(1000, "open 2 IOServer1/LAN_A")
+    play.wait(1500, "close 2", "attempt failed", "open 3 IOServer1/LAN_A")

@@ -17,7 +17,7 @@ from changeover.core.messages import Probe, Welcome
 from changeover.core.pair import MOVES, UNHEARD, Belief, Move, Pair
 from changeover.core.task_messages import Batch, FetchRecords, PairState, PairStatus
 from changeover.model.moment import SECOND, Instant
-from changeover.model.plant import Way
+from changeover.model.plant import Timing, Way
 from core.playbook import Alone, Dice, Playbook
 
 STARTING, INACTIVE, ACTIVE = PairStatus
@@ -32,8 +32,7 @@ def a_pair(lans: str = "A", is_first: bool = True, *hide: str) -> tuple[Pair, Pl
         "Report1",
         tuple(Way("Report2", lan) for lan in lans),
         is_first,
-        2 * SECOND,
-        5 * SECOND,
+        Timing(send_timeout=2 * SECOND, client_retry=5 * SECOND),
         Deadlines(),
         lambda: next(numbers),
         Dice(0.5),
@@ -337,7 +336,8 @@ def test_a_silent_lan_is_lost_and_the_partner_is_not() -> None:
 
 
 def test_short_send_timeouts_have_short_ticks() -> None:
-    pair = Pair("R", (Way("X", "A"),), True, SECOND // 10, SECOND, Deadlines(), count(1).__next__, Dice(0.0))
+    timing = Timing(send_timeout=SECOND // 10, client_retry=SECOND)
+    pair = Pair("R", (Way("X", "A"),), True, timing, Deadlines(), count(1).__next__, Dice(0.0))
     pair.start(0)
     pair.on_tick(0, OWN, 0)
     assert pair._deadlines.get(("tick", "")) == SECOND // 40

@@ -38,7 +38,7 @@ from changeover.core.trend_records import Samples
 from changeover.core.trend_server import KeptTrends, TrendServer
 from changeover.model.alarm import Alarm, AlarmType, Category
 from changeover.model.moment import MILLISECOND, SECOND, Instant
-from changeover.model.plant import Way
+from changeover.model.plant import Timing, Way
 from changeover.model.report import MissedRuns, Report, ReportFormat, Schedule
 from changeover.model.server import Function
 from changeover.model.trend import Trend, TrendType
@@ -108,7 +108,8 @@ def test_there_is_a_move_for_every_status_and_belief() -> None:
 def pair_with(opened: int) -> Pair:
     """A pair of which so many of its two links are open."""
     numbers = count(1)
-    pair = Pair("S1", PARTNER, True, 2 * SECOND, SECOND, Deadlines(), lambda: next(numbers), Dice(0.5))
+    timing = Timing(send_timeout=2 * SECOND, client_retry=SECOND)
+    pair = Pair("S1", PARTNER, True, timing, Deadlines(), lambda: next(numbers), Dice(0.5))
     pair.start(0)
     for session in range(1, opened + 1):
         pair.handle(Connected(session), 1)

@@ -11,8 +11,9 @@ from changeover.drill.lab import Lab
 from changeover.drill.rights import Right, probe
 from changeover.model.device import IoDevice, Unit, UnitMode
 from changeover.model.lan import Computer, Endpoint, Lan
-from changeover.model.plant import NetworkProtocol, Plant, Timing
+from changeover.model.plant import Plant, Timing
 from changeover.model.policy import POLICIES, Family
+from changeover.model.stack import NetworkProtocol
 
 ECHO = """
 import socket, sys

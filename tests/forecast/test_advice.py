@@ -10,8 +10,9 @@ from changeover.forecast.advice import Miss, first_change, holder, misses, worst
 from changeover.forecast.rules import forecast_one, forecast_plant
 from changeover.model.device import DriverTiming
 from changeover.model.moment import MILLISECOND, SECOND
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.server import Function
+from changeover.model.stack import NetworkProtocol
 from changeover.scenario.fault import Fault
 from plants import seed_configurations, timing_for, two_server_plant
 

@@ -19,8 +19,9 @@ from changeover.guide.influence import (
 from changeover.guide.knobs import knobs_of
 from changeover.guide.partners import partners
 from changeover.model.moment import MILLISECOND, SECOND
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.server import Function
+from changeover.model.stack import NetworkProtocol
 from changeover.scenario.fault import Fault
 from plants import timing_for, two_server_plant
 

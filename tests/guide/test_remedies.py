@@ -14,8 +14,9 @@ from changeover.guide.planner import make_plan
 from changeover.guide.remedies import Remedy, remedies, with_second_lan
 from changeover.model.limits import Limits
 from changeover.model.moment import MILLISECOND, SECOND
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.server import Function
+from changeover.model.stack import NetworkProtocol
 from changeover.scenario.fault import Fault
 from plants import two_server_plant
 

@@ -12,10 +12,11 @@ from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.rules import forecast_plant
 from changeover.model.device import DriverTiming, OfflineRule
 from changeover.model.lan import Endpoint
-from changeover.model.moment import SECOND, milliseconds, seconds
+from changeover.model.moment import MILLISECOND, SECOND, milliseconds, seconds
 from changeover.model.plant import Plant, Timing
 from changeover.model.policy import Family
 from changeover.model.server import Client, Function
+from changeover.model.stack import LinuxStack, NetworkProtocol, WindowsStack
 from changeover.scenario.fault import Fault, Injection
 from changeover.scenario.measure import struck_unit
 from changeover.scenario.outage import measuring_client
@@ -200,3 +201,30 @@ def test_a_field_lan_that_takes_one_unit_after_the_other_agrees():
     row = next(r for r in cells(plant) if (r.fault, r.target) == (Fault.LAN_SILENT, "FIELD"))
     assert row.outcome is Outcome.LOST
     assert agree(plant, row, count=200) == []
+
+
+STACKS = {
+    "windows": {
+        "network_protocol": NetworkProtocol.WINDOWS,
+        "windows": WindowsStack(data_retransmissions=2, rto=milliseconds(300)),
+    },
+    "linux": {"network_protocol": NetworkProtocol.LINUX, "linux": LinuxStack(retries2=2)},
+    "linux, many retries": {"network_protocol": NetworkProtocol.LINUX, "linux": LinuxStack(retries2=6)},
+}
+
+
+@pytest.mark.parametrize("family", [Family.B, Family.C], ids=lambda family: family.value)
+@pytest.mark.parametrize("stack", STACKS)
+def test_where_the_stack_decides_every_cell_agrees(stack, family):
+    """The round trip is short: an answer that is lost alone is asked for a page scan later."""
+    for shape in ({"lans": 1, "devices": 2}, {"lans": 2, "devices": 1}):
+        more = {"timing": distinguishable(family), "driver": DRIVERS["one attempt"]} | shape | STACKS[stack]
+        plant = two_server_plant(version_of(family), round_trip=MILLISECOND // 20, **more)
+        wrong = {}
+        for row in cells(plant):
+            if row.fault.is_device or row.target == "FIELD" or row.fault is Fault.PARTNER_CUT:
+                continue
+            found = agree(plant, row, count=100)
+            if found:
+                wrong[row.fault.value, row.target] = found
+        assert wrong == {}, shape

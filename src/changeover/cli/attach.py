@@ -65,7 +65,7 @@ def load_asking_client(folder: Path, name: str | None, function: Function) -> tu
 def answer_seconds(plant: Plant, client: Client, function: Function) -> float:
     """How long an answer may take, a search over every way included (T4), in seconds."""
     ways = plant.task_ways(client.computer, function)
-    search = (len(ways) + 1) * (plant.timing.send_timeout + plant.timing.watch)
+    search = (len(ways) + 1) * (plant.timing.patience + plant.timing.watch)
     return search / SECOND + _ANSWER_SECONDS
 
 

@@ -60,14 +60,8 @@ def command(
     """
     from changeover.cli.simulate_view import document, print_table
     from changeover.forecast.rules import forecast_plant
-    from changeover.model.plant import NetworkProtocol
 
     plant = load(folder, version, judged=True).plant
-    if plant.network_protocol is not NetworkProtocol.ACKNOWLEDGED:
-        fail(
-            f'network_protocol = "{plant.network_protocol.value}" can only be forecast (D2); '
-            'set it to "acknowledged" to simulate'
-        )
     rows = forecast_plant(plant)
     if target is not None:
         target = choose("target", target, list(dict.fromkeys(row.target for row in rows)))

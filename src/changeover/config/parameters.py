@@ -283,7 +283,9 @@ STACK_PARAMETERS: tuple[StackParameter, ...] = (
     StackParameter("windows", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "ours; range: ours"),
     StackParameter("linux", "tcp_retries2", _COUNT, 0, 255, 15, _SILENT, "kernel"),
     StackParameter("linux", "tcp_syn_retries", _COUNT, 1, 127, 6, _CONNECT, "kernel"),
+    StackParameter("linux", "tcp_syn_linear_timeouts", _COUNT, 0, 127, 4, _CONNECT, "kernel, from 6.5 on"),
     StackParameter("linux", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "kernel; range: ours"),
+    StackParameter("linux", "tick_ms", _MS, 1, 10, 4, _SILENT + " 1000 / CONFIG_HZ.", "kernel"),
     StackParameter(
         "network",
         "round_trip_ms",

@@ -20,8 +20,9 @@ from changeover.config.toml_table import Table
 from changeover.model.device import IoDevice
 from changeover.model.limits import Limits
 from changeover.model.moment import milliseconds
-from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, WindowsStack
+from changeover.model.plant import Plant
 from changeover.model.policy import POLICIES, Family, family_of, parse_version
+from changeover.model.stack import LinuxStack, NetworkProtocol, WindowsStack
 from changeover.model.tag import Tag
 
 _KEYS = (
@@ -119,7 +120,9 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: Tas
         linux=LinuxStack(
             retries2=int(read.stacks["linux", "tcp_retries2"]),
             syn_retries=int(read.stacks["linux", "tcp_syn_retries"]),
+            linear_syns=int(read.stacks["linux", "tcp_syn_linear_timeouts"]),
             rto=milliseconds(read.stacks["linux", "rto_ms"]),
+            tick=milliseconds(read.stacks["linux", "tick_ms"]),
         ),
         alarms=tasks.alarms,
         trends=tasks.trends,

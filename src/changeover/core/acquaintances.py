@@ -33,7 +33,7 @@ class Acquaintances:
     Args:
         ways: Every way to the function's servers.
         client: The client's name.
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         retry_period: [LAN]ClientRetryTime.
         next_session: Numbers attempts.
     """
@@ -42,13 +42,14 @@ class Acquaintances:
         self,
         ways: tuple[Way, ...],
         client: str,
-        send_timeout: Duration,
+        silence: Duration | None,
         retry_period: Duration,
         next_session: Callable[[], SessionId],
     ) -> None:
         self._deadlines = Deadlines()
         self.links = {
-            way: Link(way, client, send_timeout, retry_period, self._deadlines, next_session) for way in ways
+            way: Link(way, client, silence, retry_period, self._deadlines, next_session, silence is not None)
+            for way in ways
         }
 
     def avoid(self, server: str | None, now: Instant) -> Effects:
@@ -88,11 +89,7 @@ class Acquaintances:
 
     def probe(self, now: Instant) -> Effects:
         """With each page scan: be heard."""
-        return tuple(
-            link.send(Probe(), now)
-            for link in self.links.values()
-            if link.is_open and not link.awaits_acknowledgement
-        )
+        return tuple(link.send(Probe(), now) for link in self.links.values() if link.may_probe)
 
     def _carry_out(self, link: Link, steps: tuple[Step, ...], now: Instant) -> Effects:
         """A session that is lost is opened anew at once: a server that just woke has to know who is there."""

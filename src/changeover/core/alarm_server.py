@@ -128,7 +128,7 @@ class AlarmServer(TaskServer):
         self._kept = dict(kept.numbers)
         self._saved = kept.saved_utc
         self._actions = dict.fromkeys(kept.actions)
-        self._patience = 2 * (timing.send_timeout + timing.alarm_scan)
+        self._patience = 2 * (timing.patience + timing.alarm_scan)
         self._pending: dict[str, list[_Pending]] = {}
         self._doubts: dict[str, Instant] = {}
         self._delivered: dict[str, tuple[int, Instant]] = {}

@@ -106,10 +106,11 @@ class IoClient:
             way: Link(
                 way,
                 name,
-                timing.send_timeout,
+                timing.silence,
                 timing.client_retry,
                 self._deadlines,
                 lambda: self._count("session"),
+                timing.silence is not None or policy.needs_heartbeat_to_switch,
             )
             for way in ways
         }
@@ -329,7 +330,7 @@ class IoClient:
                 yield self._ask(group, now)
                 busy.add(group.way)
         for way, link in self.links.items():
-            if link.is_open and way not in busy and not link.awaits_acknowledgement:
+            if way not in busy and link.may_probe:
                 yield link.send(Probe(), now)
 
     def _ask(self, group: IoGroup, now: Instant) -> Effect:
@@ -420,7 +421,7 @@ class IoClient:
         acknowledged in the last moment before the fault.
         """
         link = self.links[way]
-        limit = min(self._timing.send_timeout, self._timing.request_timeout) // 2
+        limit = min(self._timing.patience, self._timing.request_timeout) // 2
         return not link.is_open or link.unacknowledged_for(now) >= limit
 
     def _show_com(self, group: IoGroup) -> Iterable[Effect]:

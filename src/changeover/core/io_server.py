@@ -148,9 +148,10 @@ class IoServer:
         self._planner = planner
         self._rng = rng
         self._deadlines = Deadlines()
-        self._peers = Peers(timing.send_timeout, self._deadlines, _Peer, self._on_dropped)
+        acknowledges = timing.silence is not None or policy.needs_heartbeat_to_switch
+        self._peers = Peers(timing.silence, self._deadlines, _Peer, self._on_dropped, acknowledges)
         self._tickets = 0
-        shortest = min([timing.send_timeout, *(unit.timing.timeout for unit in units)])
+        shortest = min([timing.patience, *(unit.timing.timeout for unit in units)])
         self._sleep = SleepWatch(shortest, self._deadlines)
         self._acknowledgement_delay = acknowledgement_delay
         self._settled: set[str] = set()
@@ -369,7 +370,8 @@ class IoServer:
             return ()
         for channel in self.channels.values():
             channel.excuse(now)
-        if slept < self._timing.send_timeout:
+        if self._timing.silence is None or slept < self._timing.silence:
+            # No session was given up meanwhile: under a stack (D2) the kernel has acknowledged.
             return ()
         return (Note(TraceKind.WOKE_LATE, self.name), ResetListener(), *self._peers.drop_all())
 

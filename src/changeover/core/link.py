@@ -16,6 +16,9 @@ A link without a retry period waits until its owner calls `connect`: that is how
 the other. There a host that cannot be reached counts as a silent one: the attempt ends SendTimeout after its
 start (T3), and only a refusal ends it at once.
 
+Where the network stack decides (D2), there is no SendTimeout: an open link is lost when the kernel gives its
+connection up, and an attempt of a search ends when the kernel ends it, for whatever reason.
+
 The owner hears only of outcomes: `LinkOpened`, `LinkLost`, `AttemptFailed` and `Delivered`.
 """
 
@@ -86,20 +89,22 @@ class Link:
     Args:
         way: The way.
         client: Our name, for the greeting.
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         retry_period: [LAN]ClientRetryTime; None where the owner alone starts attempts.
         deadlines: The owner's timers.
         next_session: Numbers attempts.
+        acknowledges: Whether both ends acknowledge; they must where there is an S.
     """
 
     def __init__(
         self,
         way: Way,
         client: str,
-        send_timeout: Duration,
+        silence: Duration | None,
         retry_period: Duration | None,
         deadlines: Deadlines,
         next_session: Callable[[], SessionId],
+        acknowledges: bool = True,
     ) -> None:
         self.way = way
         self.state = LinkState.WAITING
@@ -107,7 +112,8 @@ class Link:
         self.first_attempt_ended = False
         self._session_id: SessionId = 0
         self._client = client
-        self._send_timeout = send_timeout
+        self._silence = silence
+        self._acknowledges = acknowledges
         self._retry_period = retry_period
         self._deadlines = deadlines
         self._next_session = next_session
@@ -163,9 +169,15 @@ class Link:
         return self.state is LinkState.OPEN
 
     @property
-    def awaits_acknowledgement(self) -> bool:
-        """Whether something that was sent is not acknowledged yet."""
-        return self.session is not None and self.session.oldest_unacknowledged is not None
+    def may_probe(self) -> bool:
+        """Whether a probe would tell anything: nothing is under way that would tell the same.
+
+        Where the network stack decides (D2) nothing that our own acknowledgements say tells what the kernel
+        waits for, and a connection on which it waits for nothing is never given up.
+        """
+        if self.session is None or not self.is_open:
+            return False
+        return self._silence is None or self.session.oldest_unacknowledged is None
 
     def unacknowledged_for(self, now: Instant) -> Duration:
         """For how long the oldest unacknowledged frame has been on its way; 0 when there is none."""
@@ -177,15 +189,14 @@ class Link:
     def _become_connecting(self, now: Instant) -> tuple[Step, ...]:
         self.state = LinkState.CONNECTING
         self._session_id = self._next_session()
-        patience = self._send_timeout
-        if self._retry_period is not None:
-            patience = min(patience, self._retry_period)
-        self._deadlines.set(("attempt", self.way), now + patience)
+        limits = [limit for limit in (self._silence, self._retry_period) if limit is not None]
+        if limits:
+            self._deadlines.set(("attempt", self.way), now + min(limits))
         return (OpenConnection(self._session_id, self.way),)
 
     def _become_greeting(self, now: Instant) -> tuple[Step, ...]:
         self.state = LinkState.GREETING
-        self.session = Session(self._session_id, self._send_timeout)
+        self.session = Session(self._session_id, self._silence, self._acknowledges)
         return (self.session.send(Hello(self._client), now),)
 
     def _become_open(self, welcome: Welcome) -> tuple[Step, ...]:
@@ -216,15 +227,15 @@ class Link:
 
     def _on_connect_failed(self, stimulus: ConnectFailed | Closed, now: Instant) -> tuple[Step, ...]:
         unreachable = isinstance(stimulus, ConnectFailed) and not stimulus.refused
-        if unreachable and self._retry_period is None:
+        if unreachable and self._retry_period is None and self._silence is not None:
             return ()
         return self._become_waiting(now)
 
     def _on_greeting_closed(self, _: Closed, now: Instant) -> tuple[Step, ...]:
         return self._become_waiting(now)
 
-    def _on_open_closed(self, _: Closed, now: Instant) -> tuple[Step, ...]:
-        return (*self._become_waiting(now), LinkLost(silent=False))
+    def _on_open_closed(self, stimulus: Closed, now: Instant) -> tuple[Step, ...]:
+        return (*self._become_waiting(now), LinkLost(silent=stimulus.timed_out))
 
     def _on_greeting_frame(self, stimulus: FrameArrived, now: Instant) -> tuple[Step, ...]:
         effects = self._receive(stimulus.frame)

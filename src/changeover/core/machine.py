@@ -83,9 +83,13 @@ class FrameArrived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):
-    """The peer, or its operating system, ended the connection."""
+    """The connection is over: the peer or its operating system ended it.
+
+    `timed_out`: our own operating system gave it up, because the peer does not answer (D2).
+    """
 
     session: SessionId
+    timed_out: bool = False
 
 
 class DeviceConnected(msgspec.Struct, frozen=True, gc=False):

@@ -43,7 +43,7 @@ from changeover.core.machine import (
 from changeover.core.messages import Message, Probe
 from changeover.core.task_messages import Fetch, PairState, PairStatus
 from changeover.model.moment import MILLISECOND, Duration, Instant
-from changeover.model.plant import Way
+from changeover.model.plant import Timing, Way
 
 TICK_MAX: Duration = 250 * MILLISECOND
 """A server tells its partner how it is at least this often."""
@@ -140,8 +140,7 @@ class Pair:
         name: The server's name.
         ways: Every way to the partner; none for a server without one.
         is_first: Whether the server stands before its partner in the configuration.
-        send_timeout: S.
-        retry_period: [LAN]ClientRetryTime.
+        timing: Parameters of citect.ini.
         deadlines: The owner's timers.
         next_session: Numbers attempts.
         rng: The tick's phase comes from here.
@@ -152,8 +151,7 @@ class Pair:
         name: str,
         ways: tuple[Way, ...],
         is_first: bool,
-        send_timeout: Duration,
-        retry_period: Duration,
+        timing: Timing,
         deadlines: Deadlines,
         next_session: Callable[[], SessionId],
         rng: Random,
@@ -163,10 +161,19 @@ class Pair:
         self._refusing: set[Way] = set()
         self._is_found = False
         self.links = {
-            way: Link(way, name, send_timeout, retry_period, deadlines, next_session) for way in ways
+            way: Link(
+                way,
+                name,
+                timing.silence,
+                timing.client_retry,
+                deadlines,
+                next_session,
+                timing.silence is not None,
+            )
+            for way in ways
         }
         self._is_first = is_first
-        self._period = max(min(TICK_MAX, send_timeout // TICKS_PER_TIMEOUT), MILLISECOND)
+        self._period = max(min(TICK_MAX, timing.patience // TICKS_PER_TIMEOUT), MILLISECOND)
         self._deadlines = deadlines
         self._rng = rng
         self._fetching: Way | None = None
@@ -239,7 +246,7 @@ class Pair:
         """With each tick every open link carries something: a silent partner is lost on all of them."""
         self._deadlines.set(("tick", ""), next_tick(at, self._period, now))
         told = self.tell(state, now)
-        idle = (link for link in self.links.values() if link.is_open and not link.awaits_acknowledgement)
+        idle = (link for link in self.links.values() if link.may_probe)
         return (*told, *(link.send(Probe(), now) for link in idle))
 
     def tell(self, state: PairState, now: Instant) -> tuple[Effect, ...]:

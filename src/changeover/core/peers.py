@@ -1,7 +1,8 @@
 """The sessions that clients opened to a server: greeting, acknowledgement, silence, farewell.
 
 A peer that connects must greet within SendTimeout, and acknowledge within SendTimeout what is told to it,
-else its session is dropped. Timers live in the owner's table as (`greeting` | `silence`, session).
+else its session is dropped; where the network stack decides (D2), it alone ends sessions. Timers live in the
+owner's table as (`greeting` | `silence`, session).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from changeover.core.deadlines import Deadlines
 from changeover.core.machine import CloseConnection, Effect, Effects, Frame, SessionId
 from changeover.core.messages import Message
 from changeover.core.session import Session
-from changeover.model.moment import Duration, Instant
+from changeover.model.moment import SECOND, Duration, Instant
 
+GREETING_MAX: Duration = 60 * SECOND
+"""Until a peer has said who it is, where no SendTimeout bounds it: a stranger holds no session for ever."""
 TIMERS = frozenset(("greeting", "silence"))
 """Purposes of the timers that belong here."""
 
@@ -46,20 +49,23 @@ class Peers(Generic[P]):
     """All peers of one server.
 
     Args:
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         deadlines: The owner's timers.
         make: Makes a peer from its session.
         on_drop: Told of every peer that is gone, whoever ended it.
+        acknowledges: Whether both ends acknowledge; they must where there is an S.
     """
 
     def __init__(
         self,
-        send_timeout: Duration,
+        silence: Duration | None,
         deadlines: Deadlines,
         make: Callable[[Session], P],
         on_drop: Callable[[P], None],
+        acknowledges: bool = True,
     ) -> None:
-        self._send_timeout = send_timeout
+        self._silence = silence
+        self._acknowledges = acknowledges
         self._deadlines = deadlines
         self._make = make
         self._on_drop = on_drop
@@ -80,8 +86,8 @@ class Peers(Generic[P]):
 
     def accept(self, ident: SessionId, now: Instant) -> None:
         """A peer connected."""
-        self._peers[ident] = self._make(Session(ident, self._send_timeout))
-        self._deadlines.set(("greeting", ident), now + self._send_timeout)
+        self._peers[ident] = self._make(Session(ident, self._silence, self._acknowledges))
+        self._deadlines.set(("greeting", ident), now + (self._silence or GREETING_MAX))
 
     def greet(self, peer: P, name: str) -> None:
         """A peer said who it is."""

@@ -184,7 +184,7 @@ class ReportServer(TaskServer):
             since = max(since, self._unsure_utc)
         due = self._calendar.runs_between(report.schedule, since, self._utc, MISSED_MAX)
         due = tuple(scheduled for scheduled in due if (report.name, scheduled) not in self._runs)
-        in_time = self._utc - 2 * (self._timing.send_timeout + self._timing.report_watch)
+        in_time = self._utc - 2 * (self._timing.patience + self._timing.report_watch)
         late = [scheduled for scheduled in due if scheduled < in_time]
         skipped: list[int] = []
         if report.missed is MissedRuns.SKIP:

@@ -10,7 +10,8 @@ Theory of operation. A way is a server on a LAN. Each way has a free-running wat
 After a loss the ways come in this order: the one that failed, the same server on its other LANs, the other
 servers on each LAN; then over again. A try ends with the first answer to a question, not with the connection:
 a server that is starting lets its clients wait. A refused try ends at once, any other SendTimeout after its
-start, an unreachable host too (T3). A client that starts makes its first round without waiting for ticks.
+start, an unreachable host too (T3); where the network stack decides, a try ends when the stack says so (D2).
+A client that starts makes its first round without waiting for ticks.
 
 A client that is served by a server with a worse priority than another tries the better one's ways with each
 of their ticks beside, and moves when one answers (T5). With equal priorities it stays where it is.
@@ -75,7 +76,7 @@ class ServerSearch:
         ways: Every way, the primary's first, LANs in file order; at least one.
         priority: By server, lowest is best.
         client: The client's name.
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         watch: W.
         deadlines: The owner's timers.
         next_session: Numbers attempts.
@@ -87,7 +88,7 @@ class ServerSearch:
         ways: tuple[Way, ...],
         priority: Mapping[str, int],
         client: str,
-        send_timeout: Duration,
+        silence: Duration | None,
         watch: Duration,
         deadlines: Deadlines,
         next_session: Callable[[], SessionId],
@@ -98,7 +99,7 @@ class ServerSearch:
         self.current: Way | None = None
         self._priority = priority
         self._watch = watch
-        self._send_timeout = send_timeout
+        self._silence = silence
         self._deadlines = deadlines
         self._rng = rng
         self._first_tick: dict[Way, Instant] = {}
@@ -106,7 +107,10 @@ class ServerSearch:
         self._place = 0
         self._is_first_round = True
         self._by_session: dict[SessionId, Link] = {}
-        self.links = {way: Link(way, client, send_timeout, None, deadlines, next_session) for way in ways}
+        self.links = {
+            way: Link(way, client, silence, None, deadlines, next_session, silence is not None)
+            for way in ways
+        }
 
     # --- the owner's calls ---
 
@@ -182,7 +186,8 @@ class ServerSearch:
     def _become_trying(self, now: Instant) -> tuple[Step, ...]:
         self.state = SearchState.TRYING
         link = self.links[self.tried]
-        self._deadlines.set(("try", link.way), now + self._send_timeout)
+        if self._silence is not None:
+            self._deadlines.set(("try", link.way), now + self._silence)
         return self._carry_out(link, link.connect(now), now)
 
     # --- parts ---

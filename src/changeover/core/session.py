@@ -11,6 +11,10 @@ therefore hold the bare acknowledgement back for a moment, and spare it.
 
 Both ends run the same machine. A session has two states, open and lost, and no way back: a new connection is
 a new session with a new number.
+
+Where the network stack decides (D2) a session has no time-out of its own, and its end is told by the kernel.
+It need not acknowledge then; below 5.0 it does all the same: when a request fails, the acknowledgement tells
+a silent device from a silent server (I3).
 """
 
 from __future__ import annotations
@@ -34,14 +38,20 @@ class Session:
     """Numbers, acknowledges, and knows when the peer is overdue.
 
     The owner asks `deadline` after each call and declares the session lost when that instant has come.
+
+    Args:
+        ident: Its number.
+        silence: S; None where the network stack finds a silent peer (D2).
+        acknowledges: Whether both ends acknowledge.
     """
 
-    __slots__ = ("_received", "_send_timeout", "_sent", "_told", "_unacknowledged", "id", "state")
+    __slots__ = ("_acknowledges", "_received", "_sent", "_silence", "_told", "_unacknowledged", "id", "state")
 
-    def __init__(self, ident: SessionId, send_timeout: Duration) -> None:
+    def __init__(self, ident: SessionId, silence: Duration | None, acknowledges: bool = True) -> None:
         self.id = ident
         self.state = SessionState.OPEN
-        self._send_timeout = send_timeout
+        self._silence = silence
+        self._acknowledges = acknowledges
         self._sent = 0
         self._received = 0
         self._told = 0
@@ -54,14 +64,17 @@ class Session:
 
     @property
     def deadline(self) -> Instant | None:
-        """When the session is lost unless an acknowledgement comes (D1)."""
-        return self._unacknowledged[0][1] + self._send_timeout if self._unacknowledged else None
+        """When the session is lost unless an acknowledgement comes (D1); None under a stack (D2)."""
+        if self._silence is None or not self._unacknowledged:
+            return None
+        return self._unacknowledged[0][1] + self._silence
 
     def frame(self, message: Message, now: Instant) -> Frame:
         """Number a message for sending now; it carries the acknowledgement of all received so far."""
         assert self.state is SessionState.OPEN
         self._sent += 1
-        self._unacknowledged.append((self._sent, now))
+        if self._acknowledges:
+            self._unacknowledged.append((self._sent, now))
         self._told = self._received
         return Frame(self._sent, self._received, message)
 
@@ -79,7 +92,7 @@ class Session:
 
     def acknowledge(self) -> tuple[SendFrame, ...]:
         """The bare acknowledgement of what was received; nothing if a frame has carried it since."""
-        if self._told == self._received or self.state is SessionState.LOST:
+        if self._told == self._received or self.state is SessionState.LOST or not self._acknowledges:
             return ()
         self._told = self._received
         return (SendFrame(self.id, Frame(0, self._received)),)

@@ -88,9 +88,9 @@ class TaskClient:
         self._sessions = 0
         self._requests = 0
         self.search = ServerSearch(
-            ways, priority, name, timing.send_timeout, timing.watch, self._deadlines, self._next_session, rng
+            ways, priority, name, timing.silence, timing.watch, self._deadlines, self._next_session, rng
         )
-        self._others = Acquaintances(ways, name, timing.send_timeout, timing.client_retry, self._next_session)
+        self._others = Acquaintances(ways, name, timing.silence, timing.client_retry, self._next_session)
         self._polls: dict[Way, int] = {}
         self._revision = 0
         self._wishes: dict[int, _Wish] = {}
@@ -222,7 +222,7 @@ class TaskClient:
             return
         if way not in self._polls:
             yield self._poll(way, now)
-        elif not link.awaits_acknowledgement:
+        elif link.may_probe:
             yield link.send(Probe(), now)
 
     def _poll(self, way: Way, now: Instant) -> Effect:

@@ -151,14 +151,14 @@ class TaskServer(ABC):
         self._start_timeout = start_timeout
         self._deadlines = Deadlines()
         self._sessions = 0
-        self._peers = Peers(timing.send_timeout, self._deadlines, TaskPeer, lambda _: None)
-        self._sleep = SleepWatch(timing.send_timeout, self._deadlines)
+        acknowledges = timing.silence is not None
+        self._peers = Peers(timing.silence, self._deadlines, TaskPeer, lambda _: None, acknowledges)
+        self._sleep = SleepWatch(timing.patience, self._deadlines)
         self._pair = Pair(
             name,
             ways,
             is_first,
-            timing.send_timeout,
-            timing.client_retry,
+            timing,
             self._deadlines,
             self._next_session,
             rng,
@@ -416,20 +416,20 @@ class TaskServer(ABC):
         Who has been silent for longer than the partner can have been is not counted: another fault took it.
         """
         if self._heard_lately(now):
-            return self._all_are_silent(self._timing.send_timeout // 2, now)
+            return self._all_are_silent(self._timing.patience // 2, now)
         return self._has_visitors and not self._was_visited and now - self._began_at < LONELY
 
     def _look_around(self, now: Instant) -> None:
         """The partner is gone since before, though nobody said so; now the clients fall silent too."""
         if self._pair.belief is not Belief.GONE or self._pair.refused or not self._heard_lately(now):
             return
-        if self._all_are_silent(self._timing.send_timeout, now):
+        if self._all_are_silent(self._timing.patience, now):
             self._pair.become_cut_off()
             self._await_company(now)
 
     def _heard_lately(self, now: Instant) -> bool:
         """Whether any client away from here was heard lately; those that were not are forgotten."""
-        span = self._timing.send_timeout
+        span = self._timing.patience
         self._heard = {
             session: (at, interval)
             for session, (at, interval) in self._heard.items()
@@ -553,7 +553,7 @@ class TaskServer(ABC):
 
     def _wake(self, now: Instant) -> Effects:
         """What a sleep since the last call means; nothing when there was none."""
-        if self._sleep.slept(now) < self._timing.send_timeout:
+        if self._sleep.slept(now) < self._timing.patience:
             return ()
         return (Note(TraceKind.WOKE_LATE, self.name), ResetListener(), *self._start_anew(now))
 

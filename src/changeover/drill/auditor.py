@@ -219,7 +219,7 @@ class Auditor:
 
     def _required(self, end: int) -> list[tuple[int, str]]:
         """Samples that one of the two at least must have taken: those of the times when all was well."""
-        scan = self._plant.timing.send_timeout + SECOND
+        scan = self._plant.timing.patience + SECOND
         return [
             (multiple * period, tag)
             for tag, period in archives.compared(self._plant).items()

@@ -255,7 +255,7 @@ class Lab:
             self._hub = Hub(make_namespace())
         for host in self._plan.hosts:
             with step(f"make the namespace of {host}"):
-                self._spaces[host] = make_namespace()
+                self._spaces[host] = make_namespace(self._plan.kernel)
         self.notes = tuple(dict.fromkeys(note for space in self._spaces.values() for note in space.notes))
 
     def _start_keeper(self) -> None:

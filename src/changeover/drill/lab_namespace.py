@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from changeover.drill.lab_netlink import Netlink
 
 CLONE_NEWNET = 0x40000000
+NO_SETTINGS: Mapping[str, int] = MappingProxyType({})
 
 # Each is a setting and the values to try, the best first.
 _SETTINGS = (
@@ -45,19 +48,24 @@ class Namespace:
         os.close(self.fd)
 
 
-def make_namespace() -> Namespace:
+def make_namespace(kernel: Mapping[str, int] = NO_SETTINGS) -> Namespace:
     """Make a namespace; the calling THREAD is inside it afterwards and should end soon.
 
     Nobody's main thread should stand in a namespace even for a moment: whatever interrupts it there would
     leave it in the wrong network.
 
+    Args:
+        kernel: Settings of net.ipv4 that it must have, by name.
+
     Raises:
-        OSError: This process may not make one, or the kernel has none.
+        OSError: This process may not make one, the kernel has none, or it refuses a setting.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    for name, value in kernel.items():
+        (Path("/proc/sys/net/ipv4") / name).write_text(str(value))
     notes = tuple(note for path, values in _SETTINGS if (note := _set(path, values)))
     fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:

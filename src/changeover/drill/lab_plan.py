@@ -7,10 +7,11 @@ that lie in the machine.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from changeover.model.plant import Plant
+from changeover.model.stack import NetworkProtocol
 
 FIRST_HUB_INDEX = 1001
 """Interface numbers of the hub start here, those of hosts at 2.
@@ -84,11 +85,14 @@ class LabPlan:
         bridges: One per LAN, in file order.
         hosts: Names: computers in file order, then each I/O device address that is no computer's.
         ports: Every cable, hosts in order.
+        kernel: Settings of net.ipv4 that every host must have, by name: where the network stack decides about
+            a silent peer, those that the plant says (D2).
     """
 
     bridges: tuple[Bridge, ...]
     hosts: tuple[str, ...]
     ports: tuple[Port, ...]
+    kernel: Mapping[str, int]
 
 
 def plan_lab(plant: Plant) -> LabPlan:
@@ -134,7 +138,8 @@ def plan_lab(plant: Plant) -> LabPlan:
                 bridge_index=bridge.index,
             )
         )
-    return LabPlan(bridges, tuple(next_index), tuple(ports))
+    kernel = plant.linux.settings if plant.network_protocol is NetworkProtocol.LINUX else {}
+    return LabPlan(bridges, tuple(next_index), tuple(ports), kernel)
 
 
 def _networks(plant: Plant) -> dict[str, ipaddress.IPv4Network]:

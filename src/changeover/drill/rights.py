@@ -18,8 +18,9 @@ from typing import NoReturn
 
 from changeover.drill.lab import Lab, LabError
 from changeover.model.lan import Computer, Lan
-from changeover.model.plant import NetworkProtocol, Plant, Timing
+from changeover.model.plant import Plant, Timing
 from changeover.model.policy import POLICIES, Family
+from changeover.model.stack import NetworkProtocol
 
 TRIAL_TIMEOUT_S = 20.0
 

@@ -7,12 +7,15 @@ up to two round trips before the fault, and that much is taken off again. `NET` 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from changeover.forecast.result import Stage
+from changeover.forecast.stacks import linux_connect, linux_gives_up, windows_connect, windows_gives_up
 from changeover.forecast.stages import Constant, Distribution, Uniform, add, later
 from changeover.model.moment import to_seconds
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
+from changeover.model.stack import NetworkProtocol
 from changeover.scenario.fault import Fault
 
 SEND_TIMEOUT = "[LAN]SendTimeout"
@@ -89,13 +92,6 @@ _RETURN_CONNECT_DEVICES = (3.5, 6.5)
 """c of a return in round trips: connect, hello, first answer, less where some of it is under way already;
 more for a server that was cut off, whose units may be offline and are tried when the client is back."""
 
-_MEASURED_RTO = 1.1
-"""The stacks work with the measured RTO, about 10 % above the least one (lab-facts.md)."""
-
-_LINUX_RTO_MAX_S = 120.0
-_LINUX_LINEAR_SYN_S = 4.0
-"""Newer Linux kernels send four SYNs a second apart before they double (19.4 s measured for 15 s)."""
-
 
 def round_trips(plant: Plant, count: float) -> float:
     """So many round trips of this plant's healthy LAN, in seconds."""
@@ -119,8 +115,13 @@ def return_connect(plant: Plant, fault: Fault) -> Distribution:
     return Uniform(round_trips(plant, low), round_trips(plant, high))
 
 
-def silence(plant: Plant, fault: Fault) -> Stage | None:
+def silence(plant: Plant, fault: Fault, with_requests: bool = False) -> Stage | None:
     """The time-out that finds a silent or frozen peer after the first unanswered send.
+
+    Args:
+        plant: The plant.
+        fault: The fault.
+        with_requests: Whether I/O requests go over the session, else one frame at a time.
 
     Returns:
         S where the network protocol honours it (D1); the stack's own time-out otherwise (D2); None for a
@@ -132,50 +133,36 @@ def silence(plant: Plant, fault: Fault) -> Stage | None:
         )
     if fault is Fault.SERVER_FROZEN:
         return None
+    span: Distribution
     if plant.network_protocol is NetworkProtocol.WINDOWS:
-        name, span = "TcpMaxDataRetransmissions", _windows_data(plant)
+        name, span = "TcpMaxDataRetransmissions", windows_gives_up(plant.windows)
     else:
-        name, span = "tcp_retries2", _linux_data(plant)
+        sends = _sends_several(plant) if with_requests else {False}
+        spans = [linux_gives_up(plant.linux, plant.round_trip, several) for several in sends]
+        span = Uniform(min(s.minimum for s in spans), max(s.maximum for s in spans))
+        name = "tcp_retries2"
     return Stage("the stack gives up", name, "D2", span)
 
 
-def connect_try(plant: Plant) -> Stage:
-    """A try to connect to a silent server: S (T3), or the stack's connect time-out (D2)."""
+def _sends_several(plant: Plant) -> set[bool]:
+    """Whether a page scan sends several requests on one session: of every server with primary units."""
+    owners = Counter(device.primary.io_server for device in plant.io_devices)
+    return {count > 1 for count in owners.values()} or {False}
+
+
+def connect_try(plant: Plant, since_fault: tuple[float, float]) -> Stage:
+    """A try to connect to a silent server: S (T3), or the stack's connect time-out (D2).
+
+    Args:
+        plant: The plant.
+        since_fault: How long the server has been silent when the try begins, least and most, in seconds.
+    """
     if plant.network_protocol is NetworkProtocol.ACKNOWLEDGED:
         return Stage(
             "try the silent way", SEND_TIMEOUT, "T3", Constant(to_seconds(plant.timing.send_timeout))
         )
     if plant.network_protocol is NetworkProtocol.WINDOWS:
-        doubled = 3.0 * (2 ** (plant.windows.connect_retransmissions + 1) - 1)
-        name, span = "TcpMaxConnectRetransmissions", Uniform(doubled, doubled * _MEASURED_RTO)
+        name, span = "TcpMaxConnectRetransmissions", windows_connect(plant.windows)
     else:
-        doubled = _doubled(1.0, plant.linux.syn_retries, _LINUX_RTO_MAX_S)
-        name, span = "tcp_syn_retries", Uniform(doubled, (doubled + _LINUX_LINEAR_SYN_S) * _MEASURED_RTO)
+        name, span = "tcp_syn_retries", linux_connect(plant.linux, since_fault)
     return Stage("try the silent way", name, "D2", span)
-
-
-def _windows_data(plant: Plant) -> Uniform:
-    stack = plant.windows
-    rto = to_seconds(stack.rto)
-    return _beyond(
-        _doubled(rto, stack.data_retransmissions, None), _doubled(rto, stack.data_retransmissions + 1, None)
-    )
-
-
-def _linux_data(plant: Plant) -> Uniform:
-    stack = plant.linux
-    rto = to_seconds(stack.rto)
-    return _beyond(
-        _doubled(rto, stack.retries2, _LINUX_RTO_MAX_S), _doubled(rto, stack.retries2 + 1, _LINUX_RTO_MAX_S)
-    )
-
-
-def _beyond(bound: float, next_expiry: float) -> Uniform:
-    """A connection dies at the first expiry beyond the formula's bound, by the measured RTO."""
-    return Uniform(bound, next_expiry * _MEASURED_RTO)
-
-
-def _doubled(first: float, doublings: int, longest: float | None) -> float:
-    """First × (2^(n+1) − 1), each of the n + 1 waits capped at `longest`."""
-    waits = (first * float(2**k) for k in range(doublings + 1))
-    return sum(span if longest is None else min(span, longest) for span in waits)

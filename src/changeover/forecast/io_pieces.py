@@ -26,6 +26,7 @@ from changeover.model.server import Client, Function
 from changeover.scenario.fault import Fault
 
 NO_CLIENT = "no client is left that shows it"
+SESSION_STOOD = "return: by the session that the freeze outlived, as soon as its server runs again (D2)"
 NO_STANDBY_LEFT = "no standby unit is left"
 
 
@@ -55,13 +56,27 @@ def session_lost(
     left: tuple[Unit, ...],
     return_: Distribution | None,
     reason: str | None,
+    ways: int = 1,
 ) -> Forecast:
-    """A client loses its session to the primary unit's server and goes to one of the units that are left."""
+    """A client loses its session to the primary unit's server and goes to one of the units that are left.
+
+    Args:
+        plant: The plant.
+        fault: A server or LAN fault, or a cut.
+        target: What it strikes.
+        client: The client.
+        left: Units that are left to it.
+        return_: Repair until it is back.
+        reason: What a reader must know.
+        ways: Sessions to that server that are lost, this one included.
+    """
     heartbeat = plant.policy.needs_heartbeat_to_switch
     stages, net = _detection_by_client(plant, fault, client)
     if stages is None:
         undetected = "a frozen server's kernel acknowledges, so the stack never finds it (D2)"
-        return lost(fault, target, None, return_, undetected)
+        return lost(fault, target, None, None, undetected)
+    if fault is Fault.SERVER_FROZEN and plant.timing.silence is None:
+        return_, reason = None, reasons(reason, SESSION_STOOD)
     detection = beside(total(stages), round_trips(plant, net))
     if not left:
         return lost(fault, target, detection, return_, NO_STANDBY_LEFT)
@@ -71,7 +86,8 @@ def session_lost(
         stages = (*stages, next_heartbeat)
         com = add(next_heartbeat.distribution, Constant(round_trips(plant, REQUEST_TO_OTHER_UNIT)))
     else:
-        com = _com_at_once(plant, fault)
+        stages = _all_sessions_lost(plant, fault, stages, ways)
+        com = _com_at_once(plant, fault, stages)
     stages = (*stages, answer)
     return Forecast(
         function=Function.IO_DATA,
@@ -97,7 +113,7 @@ def _detection_by_client(
     net = NET[fault]
     if fault is Fault.SERVER_CLOSED:
         return (), net.send
-    found = silence(plant, fault)
+    found = silence(plant, fault, with_requests=True)
     if not plant.policy.request_timeout_fails:
         return (None, 0.0) if found is None else ((first_request(client), found), net.send)
     request = Stage("no answer", REQUEST_TIMEOUT, "I3", request_timeout_of(plant))
@@ -113,13 +129,30 @@ def _detection_by_client(
     return (first_request(client), either), net.send
 
 
-def _com_at_once(plant: Plant, fault: Fault) -> Distribution:
+def _all_sessions_lost(plant: Plant, fault: Fault, stages: tuple[Stage, ...], ways: int) -> tuple[Stage, ...]:
+    """From the fault until no session to the server is left: those that carry only probes go by themselves.
+
+    With acknowledgements of our own all go together (T4); a kernel may find the idle ones later (D2).
+    """
+    idle = silence(plant, fault)
+    if ways < 2 or not stages or idle is None:
+        return stages
+    first, found = stages
+    return first, replace(found, distribution=_slower(found.distribution, idle.distribution))
+
+
+def _slower(one: Distribution, other: Distribution) -> Distribution:
+    """Of two sessions to one server the one that is lost last; the same clock ticks for both."""
+    return max(one, other, key=lambda span: span.maximum)
+
+
+def _com_at_once(plant: Plant, fault: Fault, stages: tuple[Stage, ...]) -> Distribution:
     """#COM of a server or LAN fault where requests are re-issued at once (I2)."""
-    found = silence(plant, fault)
-    if fault is Fault.SERVER_CLOSED or found is None:
+    if fault is Fault.SERVER_CLOSED:
         return ZERO
+    found = stages[1].distribution
     answer = round_trips(plant, REQUEST_TO_OTHER_UNIT)
-    return beside(found.distribution, answer - to_seconds(plant.timing.request_timeout))
+    return beside(found, answer - to_seconds(plant.timing.request_timeout))
 
 
 def standby_detection(plant: Plant, standby: Unit) -> Distribution | None:

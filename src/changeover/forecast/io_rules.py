@@ -76,7 +76,8 @@ def _server_case(
     plant: Plant, fault: Fault, server: str, device: IoDevice, client: Client, gone: frozenset[str]
 ) -> Forecast:
     left = reach.units_left(plant, device, client, gone=gone)
-    return session_lost(plant, fault, server, client, left, server_return(plant, fault), None)
+    ways = len(reach.live_lans(plant, client, plant.io_server(server).computer))
+    return session_lost(plant, fault, server, client, left, server_return(plant, fault), None, ways)
 
 
 def device_fault(plant: Plant, fault: Fault, device: IoDevice) -> Forecast:

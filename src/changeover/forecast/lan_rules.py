@@ -88,7 +88,9 @@ def partner_cut(plant: Plant, target: str) -> Forecast:
             if reach.beyond_cut(client, target) == computer:
                 gone = frozenset(s.name for s in plant.io_servers if s.computer == computer)
                 left = reach.units_left(plant, device, client, gone=gone)
-                cases.append(Case(device, session_lost(plant, fault, target, client, left, back, None)))
+                ways = len(reach.live_lans(plant, client, computer))
+                row = session_lost(plant, fault, target, client, left, back, None, ways)
+                cases.append(Case(device, row))
     if not cases:
         why = "I/O servers tell each other nothing, and no client loses its primary unit"
         return Forecast(Function.IO_DATA, fault, target, Outcome.UNAFFECTED, reason=why)

@@ -158,8 +158,10 @@ def _searched(
     detection = beside(total(found), round_trips(plant, TASK_NET[fault]))
     if search.live is None:
         return _lost(fault, home.function, target, detection, _nothing_left(fault, target, client))
-    tried = [stage for way in search.dead for stage in _tried(plant, fault, way)]
-    stages = (*found, *tried, _watch(plant, search.live), _answer(plant, fault, search.live))
+    stages: tuple[Stage, ...] = found
+    for way in search.dead:
+        stages = (*stages, *_tried(plant, fault, way, stages))
+    stages = (*stages, _watch(plant, search.live), _answer(plant, fault, search.live))
     return_, returning = _return(plant, home, search.dead, search.live)
     return Forecast(
         function=home.function,
@@ -190,12 +192,15 @@ def _detection(plant: Plant, fault: Fault, client: Client) -> tuple[Stage, ...] 
     return Stage("first request", PAGE_SCAN, "D4", wait(to_seconds(client.page_scan))), found
 
 
-def _tried(plant: Plant, fault: Fault, way: Way) -> tuple[Stage, ...]:
-    """Wait for the watch of a lost way and try it, in vain (T2, T3)."""
+def _tried(plant: Plant, fault: Fault, way: Way, before: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Wait for the watch of a lost way and try it, in vain (T2, T3), after what went before."""
     if fault is Fault.SERVER_CLOSED:
         refused = Stage(f"{way} refuses", ROUND_TRIP, "T3", Constant(round_trips(plant, TASK_REFUSAL)))
         return _watch(plant, way), refused
-    return _watch(plant, way), connect_try(plant)
+    watch = _watch(plant, way)
+    earliest = sum(stage.distribution.minimum for stage in (*before, watch))
+    latest = sum(stage.distribution.maximum for stage in (*before, watch))
+    return watch, connect_try(plant, (earliest, latest))
 
 
 def _watch(plant: Plant, way: Way) -> Stage:

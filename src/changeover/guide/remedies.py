@@ -18,8 +18,9 @@ from changeover.guide.knobs import knobs_of, turned
 from changeover.guide.planner import Planner
 from changeover.model.lan import Lan
 from changeover.model.moment import MILLISECOND
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.policy import POLICIES, Family
+from changeover.model.stack import NetworkProtocol
 
 _WORTH_SAYING_S = 0.02
 _ROOM = IPv4Network("198.18.0.0/15")

@@ -14,9 +14,9 @@ from changeover.config.timing import DriverSettings, Setting, driver_settings, s
 from changeover.config.toml_table import Table
 from changeover.guide.knobs import Knob, knobs_of
 from changeover.model.device import IoDevice, Unit
-from changeover.model.plant import NetworkProtocol
 from changeover.model.policy import Family
 from changeover.model.server import Client, IoServer, TaskServer
+from changeover.model.stack import NetworkProtocol
 
 _CLIENT = "client"
 

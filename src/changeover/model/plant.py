@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Protocol, TypeVar
 
@@ -15,16 +14,15 @@ from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.policy import Policy
 from changeover.model.report import Report
 from changeover.model.server import Client, Function, IoServer, TaskMode, TaskServer
+from changeover.model.stack import (
+    LINUX_DEFAULTS,
+    WINDOWS_DEFAULTS,
+    LinuxStack,
+    NetworkProtocol,
+    WindowsStack,
+)
 from changeover.model.tag import Tag
 from changeover.model.trend import Trend
-
-
-class NetworkProtocol(Enum):
-    """Who detects a silent peer (D1, D2)."""
-
-    ACKNOWLEDGED = "acknowledged"
-    WINDOWS = "windows"
-    LINUX = "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,8 @@ class Timing:
             for none but at the return.
         trend_samples_max: [Trend]MaxRdnSamples, samples in one message of a back-fill, at least 1.
         report_watch: [Report]WatchTime: between two looks of a report server for runs that are due.
+        stack: About how long the network stack goes on before it gives a silent peer up, where it decides
+            (D2); None where sessions acknowledge by themselves (D1). A plant sets it.
     """
 
     send_timeout: Duration = 15 * SECOND
@@ -59,30 +59,17 @@ class Timing:
     trend_gap_fill: Duration = 10 * SECOND
     trend_samples_max: int = 500
     report_watch: Duration = SECOND
+    stack: Duration | None = None
 
+    @property
+    def silence(self) -> Duration | None:
+        """How long a session waits for an acknowledgement; None where that is the stack's affair (D2)."""
+        return self.send_timeout if self.stack is None else None
 
-@dataclass(frozen=True, slots=True)
-class WindowsStack:
-    """Retransmission of the Windows TCP stack (D2).
-
-    Attributes:
-        data_retransmissions: TcpMaxDataRetransmissions.
-        connect_retransmissions: TcpMaxConnectRetransmissions.
-        rto: Retransmission time-out of an established connection.
-    """
-
-    data_retransmissions: int = 5
-    connect_retransmissions: int = 2
-    rto: Duration = 200 * MILLISECOND
-
-
-@dataclass(frozen=True, slots=True)
-class LinuxStack:
-    """Retransmission of the Linux TCP stack (D2): net.ipv4.tcp_retries2 and tcp_syn_retries."""
-
-    retries2: int = 15
-    syn_retries: int = 6
-    rto: Duration = 200 * MILLISECOND
+    @property
+    def patience(self) -> Duration:
+        """How long a silent peer goes unnoticed at most, about: S, or what the stack takes."""
+        return self.send_timeout if self.stack is None else self.stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +114,8 @@ class Plant:
     task_servers: tuple[TaskServer, ...]
     clients: tuple[Client, ...]
     tags: tuple[Tag, ...]
-    windows: WindowsStack = WindowsStack()
-    linux: LinuxStack = LinuxStack()
+    windows: WindowsStack = WINDOWS_DEFAULTS
+    linux: LinuxStack = LINUX_DEFAULTS
     alarms: tuple[Alarm, ...] = ()
     trends: tuple[Trend, ...] = ()
     reports: tuple[Report, ...] = ()
@@ -137,7 +124,13 @@ class Plant:
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "timing", replace(self.timing, stack=self._stack_patience()))
         object.__setattr__(self, "_index", _Index(self))
+
+    def _stack_patience(self) -> Duration | None:
+        if self.network_protocol is NetworkProtocol.ACKNOWLEDGED:
+            return None
+        return (self.windows if self.network_protocol is NetworkProtocol.WINDOWS else self.linux).patience
 
     @property
     def acknowledgement_delay(self) -> Duration:

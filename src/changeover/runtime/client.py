@@ -75,7 +75,7 @@ class ClientHost(Host):
             rng,
         )
         super().__init__(self.machine, trace)
-        self._connector = Connector(self.feed, plant.timing.send_timeout)
+        self._connector = Connector(self.feed, plant.timing.silence)
         self._commands: dict[int, asyncio.Future[CommandEnd]] = {}
         self._command_numbers = count(1)
         self._performers |= {

@@ -80,7 +80,7 @@ class IoServerHost(Host):
         )
         super().__init__(machine, trace)
         self.endpoints = plant.endpoints_of(server)
-        self._listener = Listener(self.feed, self.endpoints, plant.timing.send_timeout)
+        self._listener = Listener(self.feed, self.endpoints, plant.timing.silence)
         self._devices = ModbusDevices(
             tuple((unit, _own_address(plant, server, unit)) for unit in units), self.feed
         )

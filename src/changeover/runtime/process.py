@@ -13,8 +13,9 @@ from random import Random
 from typing import Any
 
 from changeover.drivers.modbus.address import parse_address
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.server import Function, TaskServer
+from changeover.model.stack import NetworkProtocol
 from changeover.model.tag import Tag
 from changeover.runtime.client import ClientHost
 from changeover.runtime.host import Host
@@ -49,12 +50,13 @@ def check_runnable(plant: Plant) -> None:
     """Refuse what can only be forecast.
 
     Raises:
-        NotRunnableError: The stack's own time-outs decide (D2), or a device's protocol is not spoken here.
+        NotRunnableError: Another system's network stack decides (D2), or a device's protocol is not spoken
+            here.
     """
-    if plant.network_protocol is not NetworkProtocol.ACKNOWLEDGED:
+    if plant.network_protocol is NetworkProtocol.WINDOWS:
         raise NotRunnableError(
-            f'network_protocol = "{plant.network_protocol.value}" can only be forecast: here every session '
-            'acknowledges by itself (D1); set it to "acknowledged" to simulate, run or drill'
+            'network_protocol = "windows" can be forecast and simulated, not run: set it '
+            'to "linux" to rely on the kernel here, or to "acknowledged" for sessions that keep SendTimeout'
         )
     for device in plant.io_devices:
         if device.protocol.upper() not in SPOKEN:

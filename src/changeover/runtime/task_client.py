@@ -56,7 +56,7 @@ class TaskClientHost(Host):
         self.machine = TaskClient(client.name, function, ways, priority, client.page_scan, plant.timing, rng)
         super().__init__(self.machine, trace)
         self._on_alarm = on_alarm
-        self._connector = Connector(self.feed, plant.timing.send_timeout, FROM_TASK_SERVERS)
+        self._connector = Connector(self.feed, plant.timing.silence, FROM_TASK_SERVERS)
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[tuple[str, bytes]]] = {}
         self._ends: dict[int, asyncio.Future[CommandEnd]] = {}

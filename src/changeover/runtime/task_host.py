@@ -92,9 +92,9 @@ class TaskServerHost(Host, ABC):
         self.machine = machine
         self.endpoints = plant.endpoints_of(server)
         self._on_failure = on_failure
-        timeout = plant.timing.send_timeout
-        self._listener = Listener(self.feed, self.endpoints, timeout, FROM_TASK_CLIENTS)
-        self._connector = Connector(self.feed, timeout, FROM_PARTNERS)
+        silence = plant.timing.silence
+        self._listener = Listener(self.feed, self.endpoints, silence, FROM_TASK_CLIENTS)
+        self._connector = Connector(self.feed, silence, FROM_PARTNERS)
         self._clock_period = min(clock_period, CLOCK_PERIOD_MAX)
         self._clock: asyncio.TimerHandle | None = None
         self._stopped = False

@@ -3,6 +3,9 @@
 Every connection has its own socket and its own bounded write buffer: a peer that takes nothing in fills only
 its own buffer, and is dropped when that is full. Whether a peer is lost is decided by the session's
 acknowledgements; keep-alive and TCP_USER_TIMEOUT are the backstop that frees the kernel's resources.
+
+Where the network stack decides (D2), neither is set: the kernel gives a connection up as its settings say,
+and the session hears that it was a time-out.
 """
 
 from __future__ import annotations
@@ -35,12 +38,19 @@ _BACKSTOP_SHARE = 2
 """The kernel gives a connection up after this many SendTimeouts, should the machine not have done so."""
 
 
-def set_options(sock: socket.socket, send_timeout: Duration) -> None:
-    """No delay, the kernel's own time-outs behind the machine's, and nothing that outlives the connection."""
+def set_options(sock: socket.socket, silence: Duration | None) -> None:
+    """No delay, the kernel's own time-outs behind the machine's, and nothing that outlives the connection.
+
+    Args:
+        sock: The socket.
+        silence: S; None where the kernel's time-outs alone decide (D2).
+    """
     forget_on_close(sock)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    backstop = _BACKSTOP_SHARE * send_timeout
+    if silence is None:
+        return
+    backstop = _BACKSTOP_SHARE * silence
     whole_seconds = max(1, round(backstop / SECOND))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, whole_seconds)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, whole_seconds)
@@ -63,6 +73,14 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+def _is_timeout(error: Exception | None) -> bool:
+    """Whether the kernel gave a connection up because nothing came back; a reset or an end is no time-out.
+
+    It names what it heard last of the way to the peer: no answer, or no neighbour or route.
+    """
+    return isinstance(error, OSError) and not isinstance(error, ConnectionError)
+
+
 class Connection(asyncio.Protocol):
     """One connection of one session."""
 
@@ -71,14 +89,14 @@ class Connection(asyncio.Protocol):
         session: SessionId,
         feed: Callable[[Stimulus], None],
         gone: Callable[[SessionId], None],
-        send_timeout: Duration,
+        silence: Duration | None,
         connected: bool,
         kinds: Kinds,
     ) -> None:
         self._session = session
         self._feed = feed
         self._gone = gone
-        self._send_timeout = send_timeout
+        self._silence = silence
         self._tells_connected = connected
         self._decoder = FrameDecoder(kinds)
         self._transport: asyncio.Transport | None = None
@@ -88,7 +106,7 @@ class Connection(asyncio.Protocol):
         """The transport is there."""
         # uvloop's transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        set_options(transport.get_extra_info("socket"), self._send_timeout)
+        set_options(transport.get_extra_info("socket"), self._silence)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
         if self._closed:
             self._transport.abort()
@@ -112,7 +130,7 @@ class Connection(asyncio.Protocol):
         if not self._closed:
             self._closed = True
             self._gone(self._session)
-            self._feed(Closed(self._session))
+            self._feed(Closed(self._session, timed_out=_is_timeout(exc)))
 
     def pause_writing(self) -> None:
         """The peer takes nothing in, and its buffer is full."""
@@ -141,16 +159,16 @@ class Connector:
 
     Args:
         feed: Takes stimuli.
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         kinds: What servers may say on them.
     """
 
     def __init__(
-        self, feed: Callable[[Stimulus], None], send_timeout: Duration, kinds: Kinds = FROM_SERVERS
+        self, feed: Callable[[Stimulus], None], silence: Duration | None, kinds: Kinds = FROM_SERVERS
     ) -> None:
         self._feed = feed
         self._kinds = kinds
-        self._send_timeout = send_timeout
+        self._silence = silence
         self._connections: dict[SessionId, Connection] = {}
         self._attempts: dict[SessionId, asyncio.Task[None]] = {}
 
@@ -181,7 +199,7 @@ class Connector:
 
     async def _attempt(self, session: SessionId, own_address: str, server: Endpoint) -> None:
         connection = Connection(
-            session, self._feed, self._forget, self._send_timeout, connected=True, kinds=self._kinds
+            session, self._feed, self._forget, self._silence, connected=True, kinds=self._kinds
         )
         self._connections[session] = connection
         try:
@@ -206,7 +224,7 @@ class Listener:
     Args:
         feed: Takes stimuli.
         endpoints: Where to listen.
-        send_timeout: S.
+        silence: S; None where the network stack finds a silent peer (D2).
         kinds: What clients may say.
     """
 
@@ -214,13 +232,13 @@ class Listener:
         self,
         feed: Callable[[Stimulus], None],
         endpoints: tuple[Endpoint, ...],
-        send_timeout: Duration,
+        silence: Duration | None,
         kinds: Kinds = FROM_CLIENTS,
     ) -> None:
         self._feed = feed
         self._kinds = kinds
         self._endpoints = endpoints
-        self._send_timeout = send_timeout
+        self._silence = silence
         self._sockets: list[socket.socket] = []
         self._connections: dict[SessionId, Connection] = {}
         self._sessions = 0
@@ -287,7 +305,7 @@ class Listener:
         self._sessions += 1
         session = 2 * self._sessions - 1
         connection = Connection(
-            session, self._feed, self._forget, self._send_timeout, connected=False, kinds=self._kinds
+            session, self._feed, self._forget, self._silence, connected=False, kinds=self._kinds
         )
         self._connections[session] = connection
         self._feed(Accepted(session))

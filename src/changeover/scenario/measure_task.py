@@ -93,7 +93,7 @@ def _longest_search(plant: Plant, function: Function, injection: Injection, clie
     in_vain = next(n for n, way in enumerate(order) if not is_struck(plant, struck, client, way))
     if injection.fault is Fault.SERVER_CLOSED:
         return in_vain * plant.timing.watch
-    return in_vain * (plant.timing.send_timeout + plant.timing.watch) + client.page_scan
+    return in_vain * (plant.timing.patience + plant.timing.watch) + client.page_scan
 
 
 def _struck(plant: Plant, injection: Injection, client: Client) -> Struck:

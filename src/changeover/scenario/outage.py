@@ -62,7 +62,7 @@ def phases(plant: Plant) -> tuple[Duration, ...]:
 
 def shortest_outage(plant: Plant, injection: Injection) -> Duration:
     """Until all that a fault takes is known to be lost: a shorter outage has no return, only a resumption."""
-    longest_wait = 0 if injection.fault.is_device else plant.timing.send_timeout
+    longest_wait = 0 if injection.fault.is_device else plant.timing.patience
     if plant.policy.request_timeout_fails:
         longest_wait = max(longest_wait, plant.timing.request_timeout)
     if injection.fault is Fault.LAN_SILENT:

@@ -7,11 +7,17 @@ other end hears of it by its kernel's keep-alive; a process that is gone resets 
 new ones; a process that stands still has its connections accepted and filled by its kernel. An attempt to
 connect whose first packet is lost comes to nothing: packets of an attempt are not repeated here, so that a
 return waits exactly for the next attempt.
+
+Where the network stack decides (D2), what waits is delivered when its sender repeats it, not before; a sender
+that has had enough ends its side, and so does an attempt to connect. A host that is silent for long is no
+neighbour any more: a connect to it fails as soon as that is found.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
+from random import Random
 from typing import Protocol
 
 from changeover.core.machine import (
@@ -24,12 +30,23 @@ from changeover.core.machine import (
     SessionId,
     Stimulus,
 )
-from changeover.model.moment import SECOND, Duration
+from changeover.model.moment import SECOND, Duration, Instant
 from changeover.model.plant import Plant, Way
+from changeover.model.stack import NetworkProtocol
+from changeover.simulation.stacks import (
+    NEIGHBOUR_CONFIRMED,
+    NEIGHBOUR_GRACE,
+    NEIGHBOUR_QUESTIONS,
+    Sender,
+    Stack,
+    stack_of,
+)
 from changeover.simulation.world import World
 
 KEEP_ALIVES = 2
 """So many in vain, and the kernel gives a connection up."""
+KEEP_ALIVE_OF_STACK: Duration = 7200 * SECOND
+"""Where the stack decides, nobody asks it to look earlier."""
 
 
 class Party(Protocol):
@@ -49,13 +66,16 @@ class Party(Protocol):
 class Connection:
     """Two ends, each a party with its own number of the session; None once that end has let go."""
 
-    __slots__ = ("computers", "ends", "held", "lan")
+    __slots__ = ("arrived", "computers", "ends", "held", "lan", "senders")
 
     def __init__(self, lan: str, client: Party, client_session: SessionId, server_computer: str) -> None:
         self.lan = lan
         self.computers = (client.computer, server_computer)
         self.ends: list[tuple[Party, SessionId] | None] = [(client, client_session), None]
         self.held: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
+        # Of each side, where the stack decides: its sender, and how many frames came from it unconfirmed.
+        self.senders: tuple[Sender, Sender] | None = None
+        self.arrived = [0, 0]
 
 
 class Paths:
@@ -85,11 +105,20 @@ class Paths:
 class Network:
     """Connections between clients and servers."""
 
-    def __init__(self, world: World, plant: Plant, paths: Paths) -> None:
+    def __init__(self, world: World, plant: Plant, paths: Paths, rng: Random) -> None:
         self._world = world
         self._paths = paths
         self._one_way: Duration = plant.round_trip // 2
+        self._stack: Stack | None = None
         self._keep_alive: Duration = max(SECOND, 2 * plant.timing.send_timeout)
+        # By computers and LAN, where neighbours are forgotten: when they heard of each other last.
+        self._heard: dict[tuple[tuple[str, str], str], Instant] | None = None
+        if plant.network_protocol is not NetworkProtocol.ACKNOWLEDGED:
+            self._stack = stack_of(plant, round(rng.random() * SECOND * SECOND))
+            self._keep_alive = KEEP_ALIVE_OF_STACK
+        if plant.network_protocol is NetworkProtocol.LINUX:
+            self._heard = {}
+            self._neighbour_kept = round((0.5 + rng.random()) * NEIGHBOUR_CONFIRMED) + NEIGHBOUR_GRACE
         self._listeners: dict[str, Party] = {}
         self._connections: dict[tuple[str, SessionId], tuple[Connection, int]] = {}
 
@@ -102,6 +131,9 @@ class Network:
         connection = Connection(way.lan, client, session, self._listeners[way.server].computer)
         self._connections[client.name, session] = (connection, 0)
         self._world.after(self._one_way, self._arrive_at_listener, connection, way)
+        if self._stack is not None:
+            connection.senders = (self._sender(connection, 0), self._sender(connection, 1))
+            self._world.at(self._fails_at(connection), self._fail_connect, connection)
 
     def send(self, party: Party, session: SessionId, frame: Frame) -> None:
         """A frame goes out; nothing happens on a connection that is gone."""
@@ -109,6 +141,8 @@ class Network:
         if held is not None:
             connection, side = held
             self._world.after(self._one_way, self._arrive, connection, 1 - side, frame)
+            if connection.senders is not None:
+                connection.senders[side].sent()
 
     def close(self, party: Party, session: SessionId) -> None:
         """One end lets go; the other hears of it if the path carries, or when it sends again."""
@@ -117,6 +151,8 @@ class Network:
             connection, side = held
             connection.ends[side] = None
             connection.held[1 - side].clear()
+            if connection.senders is not None:
+                connection.senders[side].stop()
             self._world.after(self._one_way, self._arrive, connection, 1 - side, None)
 
     def close_all(self, party: Party) -> None:
@@ -126,7 +162,9 @@ class Network:
                 self.close(party, session)
 
     def heal(self) -> None:
-        """Paths came back: what waited on open connections is delivered."""
+        """Paths came back: what waited on open connections is delivered, unless it waits to be repeated."""
+        if self._stack is not None:
+            return
         for connection, side in tuple(self._connections.values()):
             for direction in (side, 1 - side):
                 if connection.held[direction] and self._passes(connection):
@@ -169,6 +207,7 @@ class Network:
             connection.held[side].append(item)
         else:
             self._deliver(connection, side, item)
+            self._confirm(connection, side, 1)
 
     def _on_keep_alive(self, connection: Connection, side: int, left: int) -> None:
         """The kernel asks whether the other end is still there: it says no, or nothing at all."""
@@ -189,9 +228,72 @@ class Network:
         if item is not None:
             party.deliver(FrameArrived(session, item))
             return
+        self._end(connection, side, timed_out=False)
+
+    def _end(self, connection: Connection, side: int, timed_out: bool) -> None:
+        """One side hears that its connection is over."""
+        end = connection.ends[side]
+        if end is None:
+            return
+        party, session = end
         connection.ends[side] = None
+        if connection.senders is not None:
+            connection.senders[side].stop()
         self._connections.pop((party.name, session), None)
-        party.deliver(Closed(session))
+        party.deliver(Closed(session, timed_out))
 
     def _passes(self, connection: Connection) -> bool:
         return self._paths.between(*connection.computers, connection.lan)
+
+    # --- kernels, where the network stack decides ---
+
+    def _sender(self, connection: Connection, side: int) -> Sender:
+        assert self._stack is not None
+        repeat = partial(self._world.after, self._one_way, self._on_repetition, connection, 1 - side)
+        return Sender(self._world, self._stack, repeat, partial(self._end, connection, side, timed_out=True))
+
+    def _on_repetition(self, connection: Connection, side: int) -> None:
+        """What waited for this side comes again; if nothing did, its confirmation was lost and goes again."""
+        if not self._passes(connection):
+            return
+        waiting = tuple(connection.held[side])
+        connection.held[side].clear()
+        for item in waiting:
+            self._deliver(connection, side, item)
+        self._confirm(connection, side, len(waiting))
+
+    def _confirm(self, connection: Connection, side: int, count: int) -> None:
+        """The kernel of this side confirms what came, whether its process runs or not."""
+        if connection.senders is not None:
+            connection.arrived[side] += count
+            self._world.after(self._one_way, self._on_confirmed, connection, side)
+
+    def _on_confirmed(self, connection: Connection, side: int) -> None:
+        if not self._passes(connection):
+            return
+        assert connection.senders is not None
+        count, connection.arrived[side] = connection.arrived[side], 0
+        if connection.ends[1 - side] is not None:
+            connection.senders[1 - side].acknowledged(count)
+        if self._heard is not None:
+            self._heard[connection.computers, connection.lan] = self._world.now
+
+    def _fails_at(self, connection: Connection) -> Instant:
+        """When a connect that is never answered fails."""
+        assert self._stack is not None
+        now = self._world.now
+        fails_at = self._stack.connect_until(now)
+        if self._heard is None:
+            return fails_at
+        asked = now + NEIGHBOUR_QUESTIONS * SECOND
+        heard = self._heard.get((connection.computers, connection.lan))
+        forgotten = asked if heard is None else max(asked, heard + self._neighbour_kept)
+        return min(fails_at, forgotten)
+
+    def _fail_connect(self, connection: Connection) -> None:
+        end = connection.ends[0]
+        if end is not None and connection.ends[1] is None and self._connections.get((end[0].name, end[1])):
+            party, session = end
+            connection.ends[0] = None
+            del self._connections[party.name, session]
+            party.deliver(ConnectFailed(session, refused=False))

@@ -46,7 +46,7 @@ class PlantWorld:
         self.plant = plant
         self.world = World()
         self.paths = Paths()
-        self.network = Network(self.world, plant, self.paths)
+        self.network = Network(self.world, plant, self.paths, rng)
         self.devices = Devices(self.world, plant, self.paths)
         self._rng = rng
         self._trace = trace

@@ -8,9 +8,10 @@ from random import Random
 from changeover.core.trace import TraceLine
 from changeover.model.device import IoDevice, Unit, UnitMode
 from changeover.model.lan import Computer, Endpoint, Lan
-from changeover.model.plant import NetworkProtocol, Plant
+from changeover.model.plant import Plant
 from changeover.model.policy import POLICIES, Family
 from changeover.model.server import Client, Function, IoServer, TaskMode, TaskServer
+from changeover.model.stack import NetworkProtocol
 from changeover.scenario.timeline import Scenario, Sketch
 from changeover.simulation.plant_world import PlantWorld
 

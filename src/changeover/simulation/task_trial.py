@@ -76,7 +76,7 @@ class TaskWatch:
         return Pace(
             settling=start + 2 * scan + (0 if is_first else timing.watch),
             phase=scan,
-            detection=(ways + 1) * (timing.send_timeout + timing.watch) + 4 * scan,
+            detection=(ways + 1) * (timing.patience + timing.watch) + 4 * scan,
             tied=(timing.watch,),
             back=timing.watch + start,
         )

@@ -283,7 +283,7 @@ def longest_outage(plant: Plant) -> Duration:
     timing = plant.timing
     units = [unit.timing for device in plant.io_devices for unit in device.units]
     device = max((unit.timeout * unit.attempts_until_offline for unit in units), default=0)
-    waits = timing.send_timeout + timing.request_timeout + 2 * timing.heartbeat
+    waits = timing.patience + timing.request_timeout + 2 * timing.heartbeat
     return device + waits + sum(phases(plant)) + 2 * max(c.page_scan for c in plant.clients)
 
 

@@ -19,8 +19,8 @@ from changeover.config.parameters import (
 from changeover.guide.partners import partners
 from changeover.guide.rules.rule import Found, note, warning
 from changeover.guide.site import Site
-from changeover.model.plant import NetworkProtocol
 from changeover.model.server import Function
+from changeover.model.stack import NetworkProtocol
 
 _TASK_PARAMETERS = {
     Function.ALARM: (ALARM_SCAN_TIME, ALARM_SAVE_PERIOD, ALARM_START_TIMEOUT),

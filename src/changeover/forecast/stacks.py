@@ -1,0 +1,167 @@
+"""What a TCP stack does about a silent peer, as arithmetic (D2): when a connection dies, a connect fails.
+
+Windows counts: after n retransmissions, each wait twice the one before, the next expiry is the end.
+
+Linux adds up. Each expiry that brings no answer doubles the wait; the connection dies at the first one that
+lies the bound of `tcp_retries2` or more beyond the first. Three things make that later than the bound:
+
+* the retransmission time-out is the least one (200 ms) plus the round trip, in whole ticks of the kernel;
+* a loss probe may go before the first retransmission, and the time is counted from there on;
+* a timer that is far off is kept coarsely, by eight times fewer places each time: it fires up to an eighth
+  of its wait late, never early. How late depends on the clock's phase, so the end is an interval.
+
+A connect doubles from one second. Newer kernels first send some SYNs a second apart, which moves the
+expiries, not the bound. And there is another end of it: the host that is gone answers no ARP either. Its
+entry in the neighbour table lives for a while; when that is over, a connect fails after three questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain, repeat
+
+from changeover.forecast.stages import Constant, Distribution, Uniform
+from changeover.model.moment import SECOND, Duration, to_seconds
+from changeover.model.stack import LINUX_RTO_MAX, LinuxStack, WindowsStack
+
+_RTO_BASE: Duration = SECOND // 5
+"""What the kernel's bounds are reckoned with, whatever the least time-out is set to."""
+
+_SYN_RTO: Duration = SECOND
+_PROBE_TICKS = 2
+"""A loss probe waits for two round trips and so much, but with one segment under way for a delayed
+acknowledgement too, which makes it as late as the first retransmission would have been."""
+
+_WHEEL_PLACES = 64
+_WHEEL_SHIFT = 3
+
+NEIGHBOUR_KEPT_S = (23.0, 53.0)
+"""A silent host's entry in the neighbour table: 15 to 45 s confirmed, 5 s of grace, three questions."""
+_NEIGHBOUR_GONE_S = (3.0, 3.1)
+"""A connect to a host without an entry: three questions, a second apart."""
+
+
+def windows_gives_up(stack: WindowsStack) -> Distribution:
+    """From the first unanswered send until a Windows connection dies."""
+    return Constant(to_seconds(stack.rto) * _doublings(stack.data_retransmissions))
+
+
+def windows_connect(stack: WindowsStack) -> Distribution:
+    """How long a connect of Windows to a silent host takes."""
+    return Constant(to_seconds(3 * SECOND) * _doublings(stack.connect_retransmissions))
+
+
+@lru_cache(maxsize=1024)
+def linux_gives_up(stack: LinuxStack, round_trip: Duration, several: bool = False) -> Distribution:
+    """From the first unanswered send until a Linux connection dies.
+
+    Args:
+        stack: Its settings.
+        round_trip: Of a segment and its acknowledgement.
+        several: Whether several segments are sent in that instant.
+    """
+    bound = _bound(_RTO_BASE, stack.retries2)
+    rto = -(-(stack.rto + round_trip) // stack.tick)
+    probe = -(-2 * round_trip // stack.tick) + _PROBE_TICKS
+    longest = LINUX_RTO_MAX // stack.tick
+    first = min(probe, rto) if several else rto
+    waits = chain((first, rto), (min(rto << k, longest) for k in _counted(1)))
+    # The time counts from the first retransmission, which is the expiry after the probe.
+    return _interval(_ends(waits, bound // stack.tick, counted_from=1), stack.tick)
+
+
+def linux_connect(stack: LinuxStack, since_fault: tuple[float, float]) -> Distribution:
+    """How long a connect of Linux to a silent host takes.
+
+    Args:
+        stack: Its settings.
+        since_fault: How long the host has been silent when the connect begins, least and most, in seconds.
+    """
+    syns = _linux_syns(stack)
+    earliest, latest = since_fault
+    forgotten, kept = NEIGHBOUR_KEPT_S
+    low = min(syns.minimum, max(_NEIGHBOUR_GONE_S[0], forgotten - latest))
+    high = min(syns.maximum, max(_NEIGHBOUR_GONE_S[1], kept - earliest))
+    return Uniform(low, high) if low < high else Constant(high)
+
+
+@lru_cache(maxsize=256)
+def _linux_syns(stack: LinuxStack) -> Distribution:
+    second = _SYN_RTO // stack.tick
+    longest = LINUX_RTO_MAX // stack.tick
+    doubling = (min(second << k, longest) for k in _counted(0))
+    waits = chain(repeat(second, stack.linear_syns), doubling)
+    return _interval(_ends(waits, _bound(_SYN_RTO, stack.syn_retries) // stack.tick), stack.tick)
+
+
+def _counted(first: int) -> Iterator[int]:
+    # Beyond this many doublings every wait is the longest; larger shifts would only make huge numbers.
+    return chain(range(first, 32), repeat(32))
+
+
+def _bound(base: Duration, retries: int) -> Duration:
+    """The time that a count of retries stands for: the waits between them, none longer than two minutes."""
+    doublings = 0
+    while doublings <= retries and base << doublings < LINUX_RTO_MAX:
+        doublings += 1
+    return base * ((1 << doublings) - 1) + (retries + 1 - doublings) * LINUX_RTO_MAX
+
+
+def _ends(waits: Iterator[int], bound: int, counted_from: int | None = None) -> list[int]:
+    """In ticks after the start, when the first expiry lies beyond the bound, for each phase of the wheel.
+
+    Args:
+        waits: The waits, in ticks, without end.
+        bound: In ticks.
+        counted_from: The expiry from which the bound counts; from the start where None.
+    """
+    reckoned = _needed(waits, bound, counted_from)
+    phases = 1 << _WHEEL_SHIFT * max(map(_level, reckoned))
+    ends = []
+    for phase in range(phases):
+        now, since = phase, phase if counted_from is None else None
+        for number, wait in enumerate(reckoned):
+            now = _fires(now, wait)
+            if since is not None and now - since >= bound:
+                break
+            if number == counted_from:
+                since = now
+        ends.append(now - phase)
+    return ends
+
+
+def _needed(waits: Iterator[int], bound: int, counted_from: int | None) -> list[int]:
+    """As many waits as the bound takes at most, were every timer on time."""
+    found: list[int] = []
+    counted = 0
+    for number, wait in enumerate(waits):
+        found.append(wait)
+        if counted_from is None or number > counted_from:
+            counted += wait
+        if counted >= bound:
+            break
+    return found
+
+
+def _fires(now: int, wait: int) -> int:
+    """The tick at which a timer fires: the next place of its level after its time."""
+    shift = _WHEEL_SHIFT * _level(wait)
+    return ((now + wait >> shift) + 1) << shift
+
+
+def _level(wait: int) -> int:
+    """How coarsely a timer is kept that is so many ticks off."""
+    level = 0
+    while wait >= (_WHEEL_PLACES - 1) << _WHEEL_SHIFT * level:
+        level += 1
+    return level
+
+
+def _interval(ends: list[int], tick: Duration) -> Distribution:
+    # The start lies anywhere within a tick: up to one earlier than counted.
+    return Uniform(to_seconds((min(ends) - 1) * tick), to_seconds(max(ends) * tick))
+
+
+def _doublings(count: int) -> int:
+    return (2 << count) - 1
