@@ -8,6 +8,7 @@ import pytest
 
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.rules import forecast_one, targets
+from changeover.forecast.stages import Constant
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import LinuxStack, NetworkProtocol, Plant, WindowsStack
 from changeover.model.server import Client, Function
@@ -253,19 +254,32 @@ def test_linux_gives_up_where_it_was_measured(retries2: int, bound: float, measu
     assert bound <= measured <= found.distribution.maximum
 
 
-def test_windows_gives_up_after_its_retransmissions() -> None:
-    plant = stacked("C", NetworkProtocol.WINDOWS, windows=WindowsStack(rto=3000 * MILLISECOND))
+@pytest.mark.parametrize(
+    ("retransmissions", "rto_ms", "seconds"),
+    [(5, 3000, 189.0), (5, 1000, 63.0), (5, 200, 12.6), (0, 200, 0.2)],
+)
+def test_windows_gives_up_exactly_after_its_retransmissions(
+    retransmissions: int, rto_ms: int, seconds: float
+) -> None:
+    stack = WindowsStack(data_retransmissions=retransmissions, rto=rto_ms * MILLISECOND)
+    plant = stacked("C", NetworkProtocol.WINDOWS, windows=stack)
     found = io(plant, "server-silent").stages[1]
-    assert found.distribution.minimum == pytest.approx(189.0)
+    assert found.distribution == Constant(pytest.approx(seconds))
     assert found.parameter == "TcpMaxDataRetransmissions"
 
 
-@pytest.mark.parametrize(("retries", "seconds"), [(2, 21.0), (1, 9.0)])
-def test_windows_tries_a_silent_server_so_long(retries: int, seconds: float) -> None:
-    plant = stacked("C", NetworkProtocol.WINDOWS, windows=WindowsStack(connect_retransmissions=retries))
+@pytest.mark.parametrize(
+    ("retries", "initial_rtt_ms", "seconds"),
+    [(2, 3000, 21.0), (1, 3000, 9.0), (0, 3000, 3.0), (2, 5000, 35.0)],
+)
+def test_windows_tries_a_silent_server_exactly_so_long(
+    retries: int, initial_rtt_ms: int, seconds: float
+) -> None:
+    stack = WindowsStack(connect_retransmissions=retries, initial_rtt=initial_rtt_ms * MILLISECOND)
+    plant = stacked("C", NetworkProtocol.WINDOWS, windows=stack)
     tried = alarm(plant, "server-silent").stages[3]
     assert tried.parameter == "TcpMaxConnectRetransmissions"
-    assert tried.distribution.minimum == pytest.approx(seconds)
+    assert tried.distribution == Constant(pytest.approx(seconds))
 
 
 @pytest.mark.parametrize(

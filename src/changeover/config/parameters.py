@@ -281,6 +281,7 @@ STACK_PARAMETERS: tuple[StackParameter, ...] = (
         "windows", "tcp_max_connect_retransmissions", _COUNT, 0, 255, 2, _CONNECT, "vendor; range: ours"
     ),
     StackParameter("windows", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "ours; range: ours"),
+    StackParameter("windows", "tcp_initial_rtt_ms", _MS, 300, 65_535, 3_000, _CONNECT, "Microsoft 170359"),
     StackParameter("linux", "tcp_retries2", _COUNT, 0, 255, 15, _SILENT, "kernel"),
     StackParameter("linux", "tcp_syn_retries", _COUNT, 1, 127, 6, _CONNECT, "kernel"),
     StackParameter("linux", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "kernel; range: ours"),

@@ -115,6 +115,7 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: Tas
             data_retransmissions=int(read.stacks["windows", "tcp_max_data_retransmissions"]),
             connect_retransmissions=int(read.stacks["windows", "tcp_max_connect_retransmissions"]),
             rto=milliseconds(read.stacks["windows", "rto_ms"]),
+            initial_rtt=milliseconds(read.stacks["windows", "tcp_initial_rtt_ms"]),
         ),
         linux=LinuxStack(
             retries2=int(read.stacks["linux", "tcp_retries2"]),

@@ -132,6 +132,7 @@ def silence(plant: Plant, fault: Fault) -> Stage | None:
         )
     if fault is Fault.SERVER_FROZEN:
         return None
+    span: Distribution
     if plant.network_protocol is NetworkProtocol.WINDOWS:
         name, span = "TcpMaxDataRetransmissions", _windows_data(plant)
     else:
@@ -145,21 +146,24 @@ def connect_try(plant: Plant) -> Stage:
         return Stage(
             "try the silent way", SEND_TIMEOUT, "T3", Constant(to_seconds(plant.timing.send_timeout))
         )
+    span: Distribution
     if plant.network_protocol is NetworkProtocol.WINDOWS:
-        doubled = 3.0 * (2 ** (plant.windows.connect_retransmissions + 1) - 1)
-        name, span = "TcpMaxConnectRetransmissions", Uniform(doubled, doubled * _MEASURED_RTO)
+        name, span = "TcpMaxConnectRetransmissions", _windows_connect(plant)
     else:
         doubled = _doubled(1.0, plant.linux.syn_retries, _LINUX_RTO_MAX_S)
         name, span = "tcp_syn_retries", Uniform(doubled, (doubled + _LINUX_LINEAR_SYN_S) * _MEASURED_RTO)
     return Stage("try the silent way", name, "D2", span)
 
 
-def _windows_data(plant: Plant) -> Uniform:
+def _windows_data(plant: Plant) -> Constant:
+    """Windows counts retransmissions: the wait after the last one ends the connection."""
     stack = plant.windows
-    rto = to_seconds(stack.rto)
-    return _beyond(
-        _doubled(rto, stack.data_retransmissions, None), _doubled(rto, stack.data_retransmissions + 1, None)
-    )
+    return Constant(_doubled(to_seconds(stack.rto), stack.data_retransmissions, None))
+
+
+def _windows_connect(plant: Plant) -> Constant:
+    stack = plant.windows
+    return Constant(_doubled(to_seconds(stack.initial_rtt), stack.connect_retransmissions, None))
 
 
 def _linux_data(plant: Plant) -> Uniform:
