@@ -127,6 +127,7 @@ FAULTS = [
     (f'"{DATA}"=hex(4):03,00,00,\\\r\n"x"="y"', "is no REG_DWORD of four bytes"),
     (f'"{DATA}"=hex(4):03,00,00,00,00', "is no REG_DWORD of four bytes"),
     (f'"{DATA}"=hex(ffff):03', "is a type ffff"),
+    (f'"{DATA}"=hex({"f" * 9000}):03', "…' is no value"),
     (f'"{DATA}"=dword:000000003', "is no value: regedit skips the line"),
     (f'"{DATA}"=dword:', "is no value"),
     (f'"{DATA}"=dword:0x3', "is no value"),

@@ -15,7 +15,7 @@ DWORD_MAX = 0xFFFF_FFFF
 
 _DELETED = re.compile(r"-[ \t]*(?:;.*)?")
 _DWORD = re.compile(r"dword:[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;.*)?")
-_HEX = re.compile(r"hex(?:\(0*([0-9a-fA-F]*)\))?:")
+_HEX = re.compile(r"hex(?:\(0*([0-9a-fA-F]{0,8})\))?:")
 # Bytes go on in the next line behind a backslash; a comment may follow it.
 _BYTES = re.compile(r"(?:[0-9a-fA-F, \t]++|\\[ \t]*+(?:;[^\n]*+)?\n)*+(?=;|\n|\Z)")
 _BYTE = re.compile(r"[0-9a-fA-F]{1,2}")
