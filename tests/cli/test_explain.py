@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from changeover.cli.explain import command
 from changeover.cli.new import write_project
+from changeover.config.registry import PARAMETERS_KEY, REGISTRY_ROWS
+from changeover.config.registry_values import RegistryChange, registry_text
 
 
 @pytest.fixture
@@ -45,6 +47,24 @@ def test_a_changeover(project: Path) -> None:
     assert result.exit_code == 0
     assert "unit offline" in result.stdout
     assert "no effect: [LAN]SendTimeout" in result.stdout
+
+
+def test_a_changeover_that_the_network_stack_decides(project: Path) -> None:
+    toml = project / "plant.toml"
+    text = toml.read_text("utf-8").replace(
+        'network_protocol = "acknowledged"', 'network_protocol = "windows"'
+    )
+    toml.write_text(text + '\n[windows]\nregistry = "tcp.reg"\nrto_ms = 300\n', "utf-8")
+    row = REGISTRY_ROWS[0]
+    export = registry_text([RegistryChange(row, PARAMETERS_KEY, None, 3)])
+    (project / "tcp.reg").write_bytes(export)
+    result = explain(project, "--function", "io-data", "--fault", "server-silent")
+    assert result.exit_code == 0
+    assert f"[windows] tcp_max_data_retransmissions = 3, {project}/tcp.reg:5, default 5" in result.stdout
+    assert f"[windows] rto_ms = 300 ms, {toml}:" in result.stdout
+    assert "[windows] tcp_initial_rtt_ms = 3000 ms, the default" in result.stdout
+    assert "[linux]" not in result.stdout
+    assert "[windows]" not in explain(project, "--function", "io-data", "--fault", "device-silent").stdout
 
 
 def test_the_matrix_of_a_project_and_of_another_version(project: Path) -> None:

@@ -93,6 +93,38 @@ def test_any_bytes_in_any_file(name: str, data: bytes) -> None:
             assert error.diagnostics
 
 
+REGISTRY = b'\n[windows]\nregistry = "tcp.reg"\ntcp_max_data_retransmissions = 3\n'
+EXPORT = (
+    b"Windows Registry Editor Version 5.00\r\n\r\n"
+    b"[HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters]\r\n"
+    b'"TcpMaxDataRetransmissions"=dword:00000003\r\n"TcpMaxConnectRetransmissions"=dword:00000001\r\n'
+    b"[HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters\\Interfaces\\{1}]\r\n"
+    b'"TcpInitialRtt"=dword:00000bb8\r\n'
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_mutation, max_size=4), st.booleans())
+def test_mutated_registry_exports(mutations: list[tuple[str, str, int, bytes]], in_utf_16: bool) -> None:
+    data = EXPORT
+    for _, kind, place, value in mutations:
+        data = _mutate(data, kind, place, value)
+    export = data.decode("latin-1").encode("utf-16") if in_utf_16 else data
+    files = ORIGINAL | {"plant.toml": ORIGINAL["plant.toml"] + REGISTRY, "tcp.reg": export}
+    with tempfile.TemporaryDirectory() as folder:
+        _write(folder, files)
+        try:
+            project = load_project(Path(folder))
+        except ConfigurationError as error:
+            lines = [str(diagnostic) for diagnostic in error.diagnostics]
+            assert lines
+        else:
+            lines = [str(warning) for warning in project.warnings]
+            assert project.plant.windows.data_retransmissions == 3
+        assert all(len(line.splitlines()) == 1 and line.isprintable() for line in lines)
+        assert all(line.startswith(folder) for line in lines)
+
+
 _HEADERS = {
     name: ",".join(columns.known).encode() + b"\n"
     for name, columns in (

@@ -11,6 +11,8 @@ import pytest
 
 from changeover.cli.new import write_project
 from changeover.config.project import FILES, load_project
+from changeover.config.registry import PARAMETERS_KEY, REGISTRY_ROWS
+from changeover.config.registry_values import RegistryChange, registry_text
 from changeover.drill import lab_messages, rights
 from changeover.drill.lab import Lab, LabError, rewrite_loopback
 from changeover.drill.lab_keeper import processes_in
@@ -150,6 +152,19 @@ def test_a_copy_has_all_files_of_the_project_and_the_templates_of_its_reports(tm
     assert '"10.10.0.11"' in (copy / "plant.toml").read_text()
     assert "127.10.0.11" not in (copy / "plant.toml").read_text().replace("# ", "")
     assert load_project(copy).plant.reports == load_project(project).plant.reports
+
+
+def test_a_copy_has_the_registry_export_that_plant_toml_names(tmp_path):
+    project = tmp_path / "project"
+    write_project(project)
+    text = (project / "plant.toml").read_text() + '[windows]\nregistry = "registry/tcp.reg"\n'
+    (project / "plant.toml").write_text(text)
+    (project / "registry").mkdir()
+    (project / "registry" / "tcp.reg").write_bytes(
+        registry_text([RegistryChange(REGISTRY_ROWS[0], PARAMETERS_KEY, None, 3)])
+    )
+    copy = rewrite_loopback(project, tmp_path / "copy", ("reports/shift.html.j2",))
+    assert load_project(copy).plant.windows == load_project(project).plant.windows
 
 
 def test_an_address_that_cannot_be_replaced_is_an_error():

@@ -1,5 +1,7 @@
 """The stacks' own arithmetic (D2), against what Linux 6.18 did when a port behind a switch was cut."""
 
+from dataclasses import replace
+
 import pytest
 
 from changeover.forecast.stacks import linux_connect, linux_gives_up, windows_connect, windows_gives_up
@@ -91,7 +93,10 @@ def test_windows_counts(retransmissions, rto_ms, seconds):
 
 @pytest.mark.parametrize(("retransmissions", "seconds"), [(2, 21.0), (1, 9.0), (0, 3.0)])
 def test_a_connect_of_windows_doubles_from_three_seconds(retransmissions, seconds):
-    assert windows_connect(WindowsStack(connect_retransmissions=retransmissions)).maximum == seconds
+    stack = WindowsStack(connect_retransmissions=retransmissions)
+    assert windows_connect(stack).maximum == seconds
+    slow = replace(stack, initial_rtt=5 * SECOND)
+    assert windows_connect(slow).maximum == pytest.approx(seconds * 5 / 3)
 
 
 def test_the_patience_of_a_stack_is_a_little_more_than_it_takes():

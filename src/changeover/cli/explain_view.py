@@ -104,6 +104,8 @@ def print_changeover(project: Project, row: Forecast, influences: Sequence[Influ
         for stage in row.stages:
             stages.add_row(stage.name, span(stage.distribution), stage.parameter, stage.rule)
         make_console().print(stages)
+        for line in _stack(project, row):
+            click.echo(line)
         click.echo()
     shown = [one for one in influences if not one.is_none]
     if shown:
@@ -119,6 +121,14 @@ def print_changeover(project: Project, row: Forecast, influences: Sequence[Influ
     if without:
         click.echo(f"no effect: {', '.join(dict.fromkeys(without))}")
     click.echo()
+
+
+def _stack(project: Project, row: Forecast) -> list[str]:
+    """The numbers of the network stack, and where each is set, of a changeover that they decide (D2)."""
+    if not any("D2" in stage.rule for stage in row.stages):
+        return []
+    table = project.plant.network_protocol.value
+    return [f"  {one}" for one in project.stacks.settings.values() if one.row.table == table]
 
 
 def print_matrix(project: Project, levers: Sequence[Lever], found: Sequence[Sequence[Influence]]) -> None:

@@ -258,6 +258,8 @@ class StackParameter:
         default: Value where the key is missing.
         affects: What it affects.
         source: Who says so.
+        registry: The name of the value in the registry of Windows that sets it; empty for none.
+        of_interface: Whether that value is in the key of each network interface, not in that of TCP/IP.
     """
 
     table: str
@@ -268,6 +270,21 @@ class StackParameter:
     default: float
     affects: str
     source: str
+    registry: str = ""
+    of_interface: bool = False
+
+    def __str__(self) -> str:
+        return f"[{self.table}] {self.key}"
+
+    def in_words(self, value: float) -> str:
+        """A value with its unit, such as `3000 ms`."""
+        return f"{value:.12g} ms" if self.unit is ParameterUnit.MILLISECONDS else f"{value:.12g}"
+
+    @property
+    def allowed(self) -> str:
+        """The range in words."""
+        unit = ", in milliseconds" if self.unit is ParameterUnit.MILLISECONDS else ""
+        return f"allowed are {self.minimum:g} to {self.maximum:g}{unit}"
 
 
 _SILENT = "When a silent peer is lost, where the stack decides (D2)."
@@ -275,26 +292,26 @@ _CONNECT = "How long an unanswered connect takes, where the stack decides (D2)."
 
 STACK_PARAMETERS: tuple[StackParameter, ...] = (
     StackParameter(
-        "windows", "tcp_max_data_retransmissions", _COUNT, 0, 255, 5, _SILENT, "KB 1949; range: ours"
+        "windows", "tcp_max_data_retransmissions", _COUNT, 0, 255, 5, _SILENT, "KB 1949; range: ours",
+        registry="TcpMaxDataRetransmissions",
     ),
     StackParameter(
-        "windows", "tcp_max_connect_retransmissions", _COUNT, 0, 255, 2, _CONNECT, "vendor; range: ours"
+        "windows", "tcp_max_connect_retransmissions", _COUNT, 0, 255, 2, _CONNECT, "vendor; range: ours",
+        registry="TcpMaxConnectRetransmissions",
     ),
     StackParameter("windows", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "ours; range: ours"),
+    StackParameter(
+        "windows", "tcp_initial_rtt_ms", _MS, 300, 65_535, 3_000, _CONNECT, "Microsoft 170359",
+        registry="TcpInitialRtt", of_interface=True,
+    ),
     StackParameter("linux", "tcp_retries2", _COUNT, 0, 255, 15, _SILENT, "kernel"),
     StackParameter("linux", "tcp_syn_retries", _COUNT, 1, 127, 6, _CONNECT, "kernel"),
     StackParameter("linux", "tcp_syn_linear_timeouts", _COUNT, 0, 127, 4, _CONNECT, "kernel, from 6.5 on"),
     StackParameter("linux", "rto_ms", _MS, 1, 120_000, 200, _SILENT, "kernel; range: ours"),
     StackParameter("linux", "tick_ms", _MS, 1, 10, 4, _SILENT + " 1000 / CONFIG_HZ.", "kernel"),
     StackParameter(
-        "network",
-        "round_trip_ms",
-        _MS,
-        0.01,
-        10_000,
-        1,
-        "Connect and first answer on a healthy path, c.",
-        "ours",
+        "network", "round_trip_ms", _MS, 0.01, 10_000, 1,
+        "Connect and first answer on a healthy path, c.", "ours",
     ),
-)
+)  # fmt: skip
 """The numbers that plant.toml may give about network stacks."""

@@ -12,14 +12,13 @@ from changeover.config.diagnostics import Diagnostic, quoted
 from changeover.config.ini import IniFile
 from changeover.config.limits import read_limits
 from changeover.config.network import Network, read_network
-from changeover.config.parameters import STACK_PARAMETERS, ParameterUnit
 from changeover.config.servers import Servers, read_servers
+from changeover.config.stacks import Stacks, read_stacks
 from changeover.config.task_files import TaskFiles
 from changeover.config.timing import read_timing
 from changeover.config.toml_table import Table
 from changeover.model.device import IoDevice
 from changeover.model.limits import Limits
-from changeover.model.moment import milliseconds
 from changeover.model.plant import Plant
 from changeover.model.policy import POLICIES, Family, family_of, parse_version
 from changeover.model.stack import LinuxStack, NetworkProtocol, WindowsStack
@@ -44,7 +43,7 @@ class PlantFile:
         version: The version that applies.
         family: Its family.
         network_protocol: Who detects a silent peer.
-        stacks: Values of the tables windows, linux and network, by table and key.
+        stacks: What the tables windows, linux and network set.
         network: LANs and computers.
         servers: Servers and clients.
         devices: I/O devices by name in lower case.
@@ -57,7 +56,7 @@ class PlantFile:
     version: str
     family: Family
     network_protocol: NetworkProtocol
-    stacks: Mapping[tuple[str, str], float]
+    stacks: Stacks
     network: Network
     servers: Servers
     devices: Mapping[str, IoDevice]
@@ -82,10 +81,10 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
     name = head.text("name")
     chosen, family = _read_version(head, version)
     network_protocol = head.choice("network_protocol", NetworkProtocol, NetworkProtocol.ACKNOWLEDGED)
-    stacks = _read_stacks(root)
+    stacks = read_stacks(root)
     network = read_network(root)
     servers = read_servers(root, network)
-    round_trip = milliseconds(stacks["network", "round_trip_ms"])
+    round_trip = stacks.duration("network", "round_trip_ms")
     around = Surroundings(network, servers, ini, family, round_trip)
     devices = read_devices(root, around)
     time_zone = _read_time_zone(head)
@@ -97,14 +96,14 @@ def read_plant(root: Table, ini: IniFile, version: str | None) -> PlantFile:
 
 def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: TaskFiles) -> Plant:
     """The plant as the other layers want it; only for files without problems."""
-    servers = read.servers
+    servers, stacks = read.servers, read.stacks
     return Plant(
         name=read.name,
         version=read.version,
         policy=POLICIES[read.family],
         network_protocol=read.network_protocol,
         timing=read_timing(ini, read.family),
-        round_trip=milliseconds(read.stacks["network", "round_trip_ms"]),
+        round_trip=stacks.duration("network", "round_trip_ms"),
         lans=tuple(read.network.lans.values()),
         computers=tuple(read.network.computers.values()),
         io_servers=tuple(servers.io_servers.values()),
@@ -113,16 +112,17 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: Tas
         clients=tuple(servers.clients),
         tags=tags,
         windows=WindowsStack(
-            data_retransmissions=int(read.stacks["windows", "tcp_max_data_retransmissions"]),
-            connect_retransmissions=int(read.stacks["windows", "tcp_max_connect_retransmissions"]),
-            rto=milliseconds(read.stacks["windows", "rto_ms"]),
+            data_retransmissions=stacks.count("windows", "tcp_max_data_retransmissions"),
+            connect_retransmissions=stacks.count("windows", "tcp_max_connect_retransmissions"),
+            rto=stacks.duration("windows", "rto_ms"),
+            initial_rtt=stacks.duration("windows", "tcp_initial_rtt_ms"),
         ),
         linux=LinuxStack(
-            retries2=int(read.stacks["linux", "tcp_retries2"]),
-            syn_retries=int(read.stacks["linux", "tcp_syn_retries"]),
-            linear_syns=int(read.stacks["linux", "tcp_syn_linear_timeouts"]),
-            rto=milliseconds(read.stacks["linux", "rto_ms"]),
-            tick=milliseconds(read.stacks["linux", "tick_ms"]),
+            retries2=stacks.count("linux", "tcp_retries2"),
+            syn_retries=stacks.count("linux", "tcp_syn_retries"),
+            linear_syns=stacks.count("linux", "tcp_syn_linear_timeouts"),
+            rto=stacks.duration("linux", "rto_ms"),
+            tick=stacks.duration("linux", "tick_ms"),
         ),
         alarms=tasks.alarms,
         trends=tasks.trends,
@@ -166,18 +166,3 @@ def _read_time_zone(head: Table) -> str:
         allowed = f'did you mean "{near[found[0]]}"?' if found else 'such as "UTC" or "Europe/Berlin"'
         head.problem("time_zone", f"{quoted(zone)} is no time zone", allowed)
     return zone
-
-
-def _read_stacks(root: Table) -> dict[tuple[str, str], float]:
-    values: dict[tuple[str, str], float] = {}
-    for name in dict.fromkeys(row.table for row in STACK_PARAMETERS):
-        table = root.table(name)
-        rows = [row for row in STACK_PARAMETERS if row.table == name]
-        table.expect_only(*(row.key for row in rows))
-        for row in rows:
-            if row.unit is ParameterUnit.COUNT:
-                value: float = table.whole(row.key, int(row.minimum), int(row.maximum), int(row.default))
-            else:
-                value = table.number(row.key, row.minimum, row.maximum, row.default)
-            values[name, row.key] = value
-    return values

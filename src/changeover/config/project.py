@@ -9,6 +9,7 @@ from changeover.config.diagnostics import ConfigurationError, Diagnostic, Findin
 from changeover.config.ini import IniFile, parse_ini
 from changeover.config.ini_checks import check_ini
 from changeover.config.plant import PlantFile, build_plant, read_plant
+from changeover.config.stacks import Stacks
 from changeover.config.tags import AddressChecker, read_tags
 from changeover.config.task_files import TASK_FILES, read_task_files
 from changeover.config.text_file import PROJECT, UnreadableFileError, find_file, read_bytes
@@ -29,15 +30,18 @@ class Project:
         plant: What every other layer works from.
         ini: The whole citect.ini, unrelated parameters too.
         root: The plant.toml, for the lines of its tables.
+        stacks: The numbers of network stacks, and where each is set.
         warnings: Rows that are legal, but should be looked at; in file order, then by line. What the project
             as a whole should be asked is in `changeover.guide.check`.
-        files: Those of `FILES` that are there, as found. Templates of reports are not among them.
+        files: Those of `FILES` that are there, as found, and the registry export behind plant.toml. Templates
+            of reports are not among them.
     """
 
     folder: Path
     plant: Plant
     ini: IniFile
     root: Table
+    stacks: Stacks
     warnings: tuple[Diagnostic, ...]
     files: tuple[Path, ...]
 
@@ -63,6 +67,8 @@ def load_project(
     ini = _read_ini(ini_path, findings)
     root = read_toml(plant_path, findings)
     read = read_plant(root, ini, version) if root else None
+    registry = [read.stacks.registry] if read and read.stacks.registry else []
+    names[1:1] = [str(path) for path in registry]
     check_ini(ini, {device.protocol for device in read.devices.values()} if read else set(), findings)
     variables = _read_tags(tags_path, read, check_address, findings)
     tasks = read_task_files(folder, variables, findings)
@@ -72,7 +78,8 @@ def load_project(
         )
     plant = build_plant(read, ini, variables.tags, tasks)
     warnings = sorted_diagnostics(findings.warnings, names)
-    return Project(folder, plant, ini, read.root, warnings, (*paths, *tasks.paths))
+    files = (plant_path, *registry, *paths[1:], *tasks.paths)
+    return Project(folder, plant, ini, read.root, read.stacks, warnings, files)
 
 
 def _check_folder(folder: Path) -> None:

@@ -28,8 +28,8 @@ Generated from the parameter table and the driver table; edit those, then run
 **Families:** A is below 3.40, and 4.00 to below 4.20; B is 3.40 to below 4.00, and 4.20 to below 5.0;
 C is 5.0 and later. **Use:** *read* parameters govern what the product does; *checked only* parameters are
 checked and documented, nothing reads them yet. **Source:** KB n is the vendor's knowledge-base article Qn,
-AV n page n of the current vendor help, H the help of version 7; *ours* is a choice of this project because
-the sources are silent.
+AV n page n of the current vendor help, H the help of version 7; Microsoft n is article n of its own knowledge
+base; *ours* is a choice of this project because the sources are silent.
 
 WatchTime is in **seconds** everywhere but in `[Report]`; time-outs are in **milliseconds** everywhere but in
 [IOSERVER]CancelTimeout and [Alarm]StartTimeout. The csv files of a project have

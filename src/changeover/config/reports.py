@@ -11,6 +11,7 @@ from cronsim import CronSim, CronSimError
 from changeover.config.csv_table import Claims, Columns, CsvTable, Row
 from changeover.config.diagnostics import Diagnostic, Findings, quoted
 from changeover.config.names import is_name
+from changeover.config.text_file import inner_path_problem
 from changeover.model.moment import DAY, SECOND, Duration
 from changeover.model.report import MissedRuns, Report, ReportFormat, Schedule
 
@@ -98,18 +99,10 @@ def _cron_problem(cron: str) -> str | None:
 
 def _read_template(row: Row, folder: Path) -> str | None:
     text = row.text("template")
-    path = PurePosixPath(text)
-    if not text:
-        problem: str | None = "is empty"
-    elif "\\" in text:
-        problem = f"{quoted(text)} has a backslash, '/' stands between folders"
-    elif path.is_absolute() or ".." in path.parts:
-        problem = f"{quoted(text)} leads out of the project's folder"
-    else:
-        problem = _file_problem(text, folder)
+    problem = inner_path_problem(text, folder) if text else "is empty"
     if problem is None:
         _check_syntax(row, folder / text)
-        return str(path)
+        return str(PurePosixPath(text))
     row.problem("template", problem, _INSIDE)
     return None
 
@@ -132,20 +125,6 @@ def _check_syntax(row: Row, path: Path) -> None:
     row.findings.problems.append(
         Diagnostic(str(path), line, "template", problem, "Jinja2 in utf-8 is wanted")
     )
-
-
-def _file_problem(text: str, folder: Path) -> str | None:
-    path = folder / text
-    try:
-        # A symbolic link can lead anywhere.
-        if not path.resolve().is_relative_to(folder.resolve()):
-            return f"{quoted(text)} leads out of the project's folder"
-        if not path.exists():
-            return f"{quoted(text)} does not exist"
-        return None if path.is_file() else f"{quoted(text)} is no file"
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return f"{quoted(text)} cannot be read ({reason})"
 
 
 def _read_formats(row: Row) -> tuple[ReportFormat, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from changeover.config.project import FILES
+from changeover.config.stacks import REGISTRY
 from changeover.config.text_file import find_file
 from changeover.drill.lab_plan import LabError
 
@@ -53,15 +54,24 @@ def rewrite_loopback(project: Path, out: Path, templates: Iterable[str] = ()) ->
         rewritten = rewrite_loopback_text(text)
         out.mkdir(parents=True, exist_ok=True)
         (out / PLANT_FILE).write_bytes(rewritten.encode("utf-8"))
-        for name in (name for name in FILES if name != PLANT_FILE):
+        for name in (*(name for name in FILES if name != PLANT_FILE), *_registry(text)):
             found = find_file(project, name)
             if found.exists():
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, out / name)
         for folder in dict.fromkeys(PurePosixPath(template).parent for template in templates):
             _copy_folder(project / folder, out / folder)
     except (OSError, ValueError) as error:
         raise LabError(f"copy {project} to {out}: {error}") from error
     return out
+
+
+def _registry(text: str) -> Iterator[str]:
+    """The registry export that a plant.toml names, if any: what is copied must be a project, too."""
+    windows = tomllib.loads(text).get("windows")
+    name = windows.get(REGISTRY) if isinstance(windows, dict) else None
+    if isinstance(name, str):
+        yield name.strip()
 
 
 def _copy_folder(source: Path, out: Path) -> None:

@@ -161,6 +161,7 @@ def connect_try(plant: Plant, since_fault: tuple[float, float]) -> Stage:
         return Stage(
             "try the silent way", SEND_TIMEOUT, "T3", Constant(to_seconds(plant.timing.send_timeout))
         )
+    span: Distribution
     if plant.network_protocol is NetworkProtocol.WINDOWS:
         name, span = "TcpMaxConnectRetransmissions", windows_connect(plant.windows)
     else:

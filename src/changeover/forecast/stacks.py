@@ -10,7 +10,7 @@ lies the bound of `tcp_retries2` or more beyond the first. Three things make tha
 * a timer that is far off is kept coarsely, by eight times fewer places each time: it fires up to an eighth
   of its wait late, never early. How late depends on the clock's phase, so the end is an interval.
 
-A connect doubles from one second. Newer kernels first send some SYNs a second apart, which moves the
+A connect of Linux doubles from one second. Newer kernels first send some SYNs a second apart, which moves the
 expiries, not the bound. And there is another end of it: the host that is gone answers no ARP either. Its
 entry in the neighbour table lives for a while; when that is over, a connect fails after three questions.
 """
@@ -49,7 +49,7 @@ def windows_gives_up(stack: WindowsStack) -> Distribution:
 
 def windows_connect(stack: WindowsStack) -> Distribution:
     """How long a connect of Windows to a silent host takes."""
-    return Constant(to_seconds(3 * SECOND) * _doublings(stack.connect_retransmissions))
+    return Constant(to_seconds(stack.initial_rtt) * _doublings(stack.connect_retransmissions))
 
 
 @lru_cache(maxsize=1024)

@@ -28,11 +28,13 @@ class WindowsStack:
         data_retransmissions: TcpMaxDataRetransmissions.
         connect_retransmissions: TcpMaxConnectRetransmissions.
         rto: Retransmission time-out of an established connection.
+        initial_rtt: TcpInitialRtt: how long the first attempt to connect waits.
     """
 
     data_retransmissions: int = 5
     connect_retransmissions: int = 2
     rto: Duration = 200 * MILLISECOND
+    initial_rtt: Duration = 3 * SECOND
 
     @property
     def patience(self) -> Duration:

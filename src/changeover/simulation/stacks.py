@@ -22,7 +22,6 @@ NEIGHBOUR_GRACE: Duration = (5 + NEIGHBOUR_QUESTIONS) * SECOND
 NEIGHBOUR_CONFIRMED: Duration = 30 * SECOND
 """How long an entry holds after a sign of life: from half to one and a half of it, as the kernel draws."""
 
-_WINDOWS_SYN: Duration = 3 * SECOND
 _LINUX_BASE: Duration = 200 * MILLISECOND
 
 
@@ -61,9 +60,9 @@ class Windows:
         return repetitions >= self._settings.data_retransmissions
 
     def connect_until(self, now: Instant) -> Instant:
-        """3 s, doubled with each of TcpMaxConnectRetransmissions."""
+        """TcpInitialRtt, doubled with each of TcpMaxConnectRetransmissions."""
         for repetition in range(self._settings.connect_retransmissions + 1):
-            now += _WINDOWS_SYN << repetition
+            now += self._settings.initial_rtt << repetition
         return now
 
 
