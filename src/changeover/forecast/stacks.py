@@ -86,6 +86,33 @@ def linux_connect(stack: LinuxStack, since_fault: tuple[float, float]) -> Distri
     return Uniform(low, high) if low < high else Constant(high)
 
 
+@lru_cache(maxsize=64)
+def linux_attempts(stack: LinuxStack, round_trip: Duration, until: float, several: bool) -> tuple[float, ...]:
+    """When Linux sends a segment, again and again, that nobody acknowledges.
+
+    Args:
+        stack: Its settings.
+        round_trip: Of a segment and its acknowledgement.
+        until: The last instant of interest, in seconds after the first.
+        several: Whether several segments are sent in that instant.
+
+    Returns:
+        Seconds after the first, 0.0 first; timers as late as they are on average.
+    """
+    rto = -(-(stack.rto + round_trip) // stack.tick)
+    probe = -(-2 * round_trip // stack.tick) + _PROBE_TICKS
+    first = min(probe, rto) if several else rto
+    longest = LINUX_RTO_MAX // stack.tick
+    found = [0.0]
+    for wait in chain((first, rto), (min(rto << k, longest) for k in _counted(1))):
+        places = 1 << _WHEEL_SHIFT * _level(wait)
+        at = found[-1] + to_seconds((wait + places // 2) * stack.tick)
+        if at > until:
+            break
+        found.append(at)
+    return tuple(found)
+
+
 @lru_cache(maxsize=256)
 def _linux_syns(stack: LinuxStack) -> Distribution:
     second = _SYN_RTO // stack.tick
