@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from changeover.cli.common import fail, fault_option, function_option, json_option, load, project_argument
-from changeover.cli.drill_backup import drill_backup, read_send_timeouts
+from changeover.cli.drill_backup import drill_backup, read_timeouts
+from changeover.cli.drill_trips import drill_trips, read_disturbance
 from changeover.cli.drill_view import audit_lines, run_and_show
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from changeover.drill.campaign import DrillRun
     from changeover.drill.strikes import Strike
     from changeover.model.plant import Plant
+    from changeover.scenario.disturbance import Disturbance
 
 INTERRUPTED = 130
 SEND_TIMEOUTS_MS = (250, 500, 1000, 2000, 4000)
@@ -41,15 +43,29 @@ BACKUP_SECONDS = 60.0
 @click.option("--version", help="Another product version than plant.toml's.")
 @click.option("--backup", is_flag=True, help="Strike nothing: count false time-outs during a network backup.")
 @click.option(
+    "--disturb",
+    callback=read_disturbance,
+    metavar="WHAT",
+    help="Strike nothing: hold counted false trips against the forecast's. loss:2%, bursts:300ms/10s, "
+    "delay:5ms+2ms (with commas between), pauses:2s/1m, slow-device:2s/1m; mean lengths and mean gaps.",
+)
+@click.option(
     "--send-timeouts",
-    callback=read_send_timeouts,
+    callback=read_timeouts,
     metavar="MS,MS,…",
-    help="With --backup, the values of [LAN]SendTimeout, in milliseconds.  [default: 250 to 4000, doubled]",
+    help="With --backup and --disturb, the values of [LAN]SendTimeout, in milliseconds.  "
+    "[default: 250 to 4000, doubled; 500,1000,2000]",
+)
+@click.option(
+    "--device-timeouts",
+    callback=read_timeouts,
+    metavar="MS,MS,…",
+    help="With --disturb slow-device, the values of the driver's Timeout.  [default: 500,1000,2000]",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(1.0),
-    help="With --backup, how long to count at each value.  [default: 60]",
+    help="With --backup and --disturb, how long to count at each value.  [default: 60]",
 )
 @json_option
 def command(
@@ -63,7 +79,9 @@ def command(
     seed: int | None,
     version: str | None,
     backup: bool,
+    disturb: Disturbance | None,
     send_timeouts: tuple[int, ...] | None,
+    device_timeouts: tuple[int, ...] | None,
     seconds: float | None,
     as_json: bool,
 ) -> None:
@@ -72,23 +90,31 @@ def command(
     With the right to make network namespaces every fault is drilled; without it, those that need no network.
     The exit status is 1 when a drill misses its forecast, or an audit finds something lost or doubled.
     """
-    if not backup and (send_timeouts or seconds):
-        fail("--send-timeouts and --seconds go with --backup")
-    if backup and (loopback or any(option is not None for option in (function, fault, target, seed))):
-        fail("--backup strikes nothing, and needs namespaces: leave the options for faults out")
+    if not (backup or disturb) and (send_timeouts or device_timeouts or seconds):
+        fail("--send-timeouts, --device-timeouts and --seconds go with --backup and --disturb")
+    if backup and disturb:
+        fail("--backup and --disturb are two things: give one of them")
+    counting = "--backup" if backup else "--disturb" if disturb else ""
+    if counting and (loopback or any(option is not None for option in (function, fault, target))):
+        fail(f"{counting} strikes nothing, and needs namespaces: leave the options for faults out")
+    if backup and seed is not None:
+        fail("--backup draws nothing from a seed: leave --seed out")
     project = load(folder, version, judged=True)
-    strikes = () if backup else _strikes(project.plant, function, fault, target)
+    strikes = () if counting else _strikes(project.plant, function, fault, target)
     out = out or Path(f"drill-{datetime.now():%Y%m%d-%H%M%S}")
     if out.exists():
         fail(f"--out {out} exists already: give a new folder, nothing is overwritten")
     in_lab = not loopback and may_build_lab(as_json)
     end_in_good_order()
-    if not backup:
+    if not counting:
         _drill(project, out, in_lab, strikes, repeat, _seed(seed), as_json)
-    elif in_lab:
-        drill_backup(project, out, send_timeouts or SEND_TIMEOUTS_MS, seconds or BACKUP_SECONDS, as_json)
+    elif not in_lab:
+        fail("a disturbed network needs a network of its own: a lab of namespaces")
+    elif disturb is not None:
+        timeouts = (send_timeouts, device_timeouts)
+        drill_trips(project, out, disturb, timeouts, seconds or BACKUP_SECONDS, _seed(seed), as_json)
     else:
-        fail("a network backup needs a network of its own: a lab of namespaces")
+        drill_backup(project, out, send_timeouts or SEND_TIMEOUTS_MS, seconds or BACKUP_SECONDS, as_json)
 
 
 def _strikes(plant: Plant, function: str | None, fault: str | None, target: str | None) -> tuple[Strike, ...]:

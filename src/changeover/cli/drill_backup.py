@@ -49,9 +49,7 @@ def drill_backup(
     raise SystemExit(INTERRUPTED if interrupted else 0)
 
 
-def read_send_timeouts(
-    ctx: click.Context, param: click.Parameter, text: str | None
-) -> tuple[int, ...] | None:
+def read_timeouts(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Milliseconds with commas between; a usage error for any other text."""
     if text is None:
         return None

@@ -11,6 +11,7 @@ from changeover.model.lan import Endpoint
 
 if TYPE_CHECKING:
     from changeover.runtime.plc_waves import Square
+    from changeover.scenario.disturbance import Spells
 
 
 def _endpoints(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Endpoint, ...]:
@@ -31,6 +32,16 @@ def _squares(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...])
 
     try:
         return tuple(parse_square(text) for text in texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def _spells(ctx: click.Context, param: click.Parameter, text: str | None) -> Spells | None:
+    """LENGTH/GAP of the command line; a usage error for any other text."""
+    from changeover.config.disturbance import parse_spells
+
+    try:
+        return None if text is None else parse_spells(text)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
 
@@ -70,12 +81,19 @@ def _squares(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...])
     multiple=True,
     help="Let a bit be off and on by the wall clock, half a period each; may be given several times.",
 )
+@click.option(
+    "--slow",
+    callback=_spells,
+    metavar="LENGTH/GAP",
+    help="Now and then answer nothing, and then all at once: mean length and mean gap, like 2s/1m.",
+)
 def command(
     addresses: tuple[Endpoint, ...],
     registers: int,
     seed: int,
     period_ms: int,
     squares: tuple[Square, ...],
+    slow: Spells | None,
 ) -> None:
     """Run simulated Modbus TCP PLCs until SIGTERM or SIGINT.
 
@@ -87,6 +105,8 @@ def command(
         click.echo(f"listening {address}")
 
     try:
-        asyncio.run(plc.serve(addresses, plc.PlcSettings(registers, seed, period_ms, squares), announce))
+        asyncio.run(
+            plc.serve(addresses, plc.PlcSettings(registers, seed, period_ms, squares, slow), announce)
+        )
     except plc.PlcError as fault:
         raise click.ClickException(str(fault)) from fault

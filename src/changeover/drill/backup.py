@@ -10,24 +10,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from changeover.config.project import Project, load_project
+from changeover.config.project import Project
 from changeover.config.tags import AddressChecker
 from changeover.drill.governing import governing_parameters
-from changeover.drill.lab import Bottleneck, Lab, LabError, rewrite_loopback
+from changeover.drill.lab import Bottleneck, Lab, LabError
 from changeover.drill.lab_backup import BackupLoad
 from changeover.drill.nemesis import Backup
 from changeover.drill.probe import Probe
-from changeover.drill.rig import Rig, RigError
-from changeover.drill.stage import Stage
+from changeover.drill.rig import Rig
+from changeover.drill.started import World, started
 from changeover.model.moment import MILLISECOND, SECOND, Duration
 from changeover.model.plant import Plant
-from changeover.model.server import Function
 from changeover.runtime.process import check_runnable
 from changeover.scenario.summary import summarise
 
@@ -191,8 +189,10 @@ class BackupRun:
             say(f"SendTimeout {send_timeout_ms} ms: the product starts")
             work = self._out / "processes" / f"{number}-{send_timeout_ms}"
             work.mkdir(parents=True)
-            with self._started(work, send_timeout_ms, say) as (plant, rig, lab):
-                point, delays = self._count(plant, rig, lab, seconds, say)
+            ini = {"LAN": {"SendTimeout": send_timeout_ms}}
+            with started(self._project, ini, work, self._check_address, World(), say) as product:
+                self._notes = tuple(dict.fromkeys((*self._notes, *product.lab.notes)))
+                point, delays = self._count(product.plant, product.rig, product.lab, seconds, say)
                 self._delays += delays
                 self.points.append(point)
             yield point
@@ -221,28 +221,6 @@ class BackupRun:
             points=tuple(self.points),
             delay_s=summarise(self._delays),
         )
-
-    @contextmanager
-    def _started(
-        self, work: Path, send_timeout_ms: int, say: Callable[[str], None]
-    ) -> Iterator[tuple[Plant, Rig, Lab]]:
-        templates = [report.template for report in self._project.plant.reports]
-        folder = rewrite_loopback(self._project.folder, work / "project", templates)
-        set_send_timeout(folder / "citect.ini", send_timeout_ms)
-        version = self._project.plant.version
-        plant = load_project(folder, version=version, check_address=self._check_address).plant
-        with Lab.build(plant) as lab:
-            self._notes = tuple(dict.fromkeys((*self._notes, *lab.notes)))
-            rig = Rig(plant, folder, lab, work)
-            try:
-                rig.start()
-                stage = Stage(plant, rig, tuple(Function), say)
-                why = stage.await_steady(plant.clients)
-                if why:
-                    raise RigError(f"SendTimeout {send_timeout_ms} ms, without any backup: {why}")
-                yield plant, rig, lab
-            finally:
-                rig.close()
 
     def _count(
         self, plant: Plant, rig: Rig, lab: Lab, seconds: float, say: Callable[[str], None]
@@ -273,11 +251,6 @@ def write_backup(result: BackupResult, out: Path, sheet: str) -> tuple[Path, Pat
     page.write_text(sheet, encoding="utf-8")
     records.write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
     return page, records
-
-
-def set_send_timeout(ini: Path, send_timeout_ms: int) -> None:
-    """Put another SendTimeout into an ini file: of duplicates the first wins."""
-    ini.write_bytes(f"[LAN]\nSendTimeout={send_timeout_ms}\n".encode() + ini.read_bytes())
 
 
 def _point(rig: Rig, send_timeout_ms: int, seconds: float, delays: Sequence[float]) -> BackupPoint:

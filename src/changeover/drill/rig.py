@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from changeover.config.durations import duration_text
 from changeover.drill.lab import Lab
 from changeover.drill.load import Load, operators_client
 from changeover.drill.nemesis import Victim
@@ -17,12 +19,14 @@ from changeover.model.plant import Plant
 from changeover.model.server import TaskMode
 from changeover.runtime.process import nodes_of, registers_needed
 from changeover.runtime.supervisor import own_command
+from changeover.scenario.disturbance import Spells
 
 __all__ = ["Rig", "RigError"]
 
 POLL_SECONDS = 0.02
 DATA = "data"
 OPERATOR = "operator"
+NEVER_SLOW: Mapping[str, Spells] = MappingProxyType({})
 
 
 class Rig:
@@ -34,6 +38,7 @@ class Rig:
         lab: Where the processes live; None for this machine's loopback.
         work: Folder for archives, traces and logs; it exists.
         load: What the simulated PLCs switch; without it nothing is switched, and no operator acts.
+        slow: By the address of a simulated PLC, when it answers nothing.
 
     Attributes:
         data: Folder of the archives.
@@ -42,12 +47,19 @@ class Rig:
     """
 
     def __init__(
-        self, plant: Plant, project: Path, lab: Lab | None, work: Path, load: Load | None = None
+        self,
+        plant: Plant,
+        project: Path,
+        lab: Lab | None,
+        work: Path,
+        load: Load | None = None,
+        slow: Mapping[str, Spells] = NEVER_SLOW,
     ) -> None:
         self._plant = plant
         self._project = project
         self._work = work
         self._load = load
+        self._slow = slow
         self._processes = Processes(lab, work)
         self._computers = {
             node: computer.name for computer in plant.computers for node in nodes_of(plant, computer.name)
@@ -167,6 +179,9 @@ class Rig:
         registers = str(registers_needed(self._plant.tags))
         squares = self._load.at(self._plant, address) if self._load is not None else ()
         given = [argument for square in squares for argument in ("--square", str(square))]
+        spells = self._slow.get(address)
+        if spells is not None:
+            given += ["--slow", f"{duration_text(spells.length)}/{duration_text(spells.gap)}"]
         command = own_command("plc", "--address", address, "--registers", registers, *given)
         self._processes.spawn(address, address.partition(":")[0], command)
 

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp
+from math import ceil, exp, floor, sqrt
+from statistics import NormalDist
 
 from changeover.forecast.stacks import linux_attempts
 from changeover.model.moment import Duration, to_seconds
@@ -30,6 +31,7 @@ from changeover.model.stack import LINUX_DEFAULTS
 from changeover.scenario.disturbance import Spells
 from changeover.scenario.impairment import Impairment
 
+_COUNTED_MEAN_MAX = 400.0
 _PARTS = 200
 """Into so many parts a span is divided where a mean is taken numerically."""
 
@@ -52,6 +54,17 @@ class Rate:
     def seen_in(self, exposed: int, span: float) -> float:
         """How many trips to expect of so many exposed alike in a span, in seconds."""
         return exposed * span * self.per_s / (1 + self.per_s * self.away)
+
+    def counts(self, exposed: int, span: float, confidence: float) -> tuple[int, int]:
+        """Between which counts, both included, a run of such a span lies with this probability.
+
+        The causes are a Poisson process; each takes `size` trips.
+        """
+        causes = self.seen_in(exposed, span) / self.size
+        aside = (1 - confidence) / 2
+        low = _poisson_quantile(causes, aside)
+        high = _poisson_quantile(causes, 1 - aside)
+        return floor(low * self.size), ceil(high * self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +232,19 @@ def _mean_over_first_request(scans: Sequence[Duration], length: float) -> float:
         mean += (before - none_yet) * exp(-(at - shortest / (2 * _PARTS)) / length)
         before = none_yet
     return mean
+
+
+def _poisson_quantile(mean: float, share: float) -> int:
+    """The least count that is not exceeded with this probability; of large means by the normal law."""
+    if mean > _COUNTED_MEAN_MAX:
+        return round(mean + NormalDist().inv_cdf(share) * sqrt(mean))
+    count, term = 0, exp(-mean)
+    total = term
+    while total < share:
+        count += 1
+        term *= mean / count
+        total += term
+    return count
 
 
 def _middles() -> Iterator[float]:

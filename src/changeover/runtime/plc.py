@@ -32,6 +32,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import signal
 import struct
 import time
@@ -47,7 +48,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
 from changeover.model.lan import Endpoint
+from changeover.model.moment import to_seconds
 from changeover.runtime.plc_waves import Square
+from changeover.scenario.disturbance import Spells
 
 REGISTERS_MIN = 100
 REGISTERS_MAX = 65536
@@ -75,12 +78,14 @@ class PlcSettings:
         seed: Starts of the counting registers.
         period_ms: Values move once in so many milliseconds.
         squares: Bits that follow a square wave, seen at the steps; the last of one place counts.
+        slow: When it answers nothing, to answer all that it was asked then; None for never.
     """
 
     registers: int = 1000
     seed: int = 1
     period_ms: int = 100
     squares: tuple[Square, ...] = ()
+    slow: Spells | None = None
 
 
 class MovingValues:
@@ -172,6 +177,10 @@ class SimulatedPlc:
         self._framer = FramerSocket(self._decoder)
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
+        self._slow = settings.slow
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._spells: asyncio.Task[None] | None = None
 
     async def start(self, address: Endpoint) -> Endpoint:
         """Listen; PlcError when the address cannot be had.
@@ -185,16 +194,28 @@ class SimulatedPlc:
             )
         except OSError as fault:
             raise PlcError(f"cannot listen on {address}: {fault.strerror or fault}") from fault
+        if self._slow is not None:
+            self._spells = asyncio.create_task(self._sleep_now_and_then(self._slow))
         host, port = self._server.sockets[0].getsockname()[:2]
         return Endpoint(host, port)
 
     async def stop(self) -> None:
         """Stop listening, close every connection and wait for their ends."""
+        if self._spells is not None:
+            self._spells.cancel()
         if self._server:
             self._server.close()
         for writer in self._connections.values():
             writer.close()
         await asyncio.gather(*self._connections)
+
+    async def _sleep_now_and_then(self, slow: Spells) -> None:
+        rng = random.Random()
+        while True:
+            await asyncio.sleep(rng.expovariate(1 / to_seconds(slow.gap)))
+            self._awake.clear()
+            await asyncio.sleep(rng.expovariate(1 / to_seconds(slow.length)))
+            self._awake.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -221,6 +242,7 @@ class SimulatedPlc:
                 stop = at + 6 + length
                 if not sound or stop > len(rest):
                     break
+                await self._awake.wait()
                 answers.append(await self._answer(transaction, unit_id, rest[at + _HEADER.size : stop]))
                 at = stop
             rest = rest[at:]

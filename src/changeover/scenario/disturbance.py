@@ -35,7 +35,7 @@ class Spells:
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """The process of an I/O server stands still now and then: a virtual machine that is moved, a full disk."""
+    """The process of an I/O server stands still now and then: a machine that is moved, a full disk."""
 
     spells: Spells
 
