@@ -60,6 +60,11 @@ class Asker:
         return any(self.count(address, 1) for _ in range(40))
 
 
+def lacking(lab):
+    """What faults of every lab need and this kernel lacks; TAPs are needed by switched ones only."""
+    return [why for why in lab.missing() if not why.startswith("impairing")]
+
+
 class Inside:
     """Starts programs inside a lab and ends them at the end of a test."""
 
@@ -111,6 +116,16 @@ def make_plant(**changes):
     return Plant(**(fields | changes))
 
 
+def make_small_plant():
+    """Three computers on one LAN, two of them on another: a lab that the kernel quickly takes apart."""
+    computers = (
+        Computer("SCADA1", (("LAN A", "10.10.0.11"), ("LAN_B", "10.11.0.11"))),
+        Computer("SCADA2", (("LAN A", "10.10.0.12"),)),
+        Computer("HMI", (("LAN A", "10.10.0.21"), ("LAN_B", "10.11.0.21"))),
+    )
+    return make_plant(lans=make_plant().lans[:2], computers=computers, io_devices=())
+
+
 def make_device(*addresses):
     units = (
         Unit("PLC1", f"IOServer{number}", UnitMode.STANDBY, Endpoint(address, 5020), number)
@@ -122,6 +137,11 @@ def make_device(*addresses):
 @pytest.fixture(name="make_plant")
 def make_plant_fixture():
     return make_plant
+
+
+@pytest.fixture
+def small_plant():
+    return make_small_plant()
 
 
 @pytest.fixture(name="make_device")
@@ -138,6 +158,11 @@ def lab_right():
     if rights.right is Right.NONE:
         pytest.skip(rights.reason)
     return rights
+
+
+@pytest.fixture(name="lacking")
+def lacking_fixture():
+    return lacking
 
 
 @pytest.fixture

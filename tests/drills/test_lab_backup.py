@@ -86,9 +86,9 @@ input()
 
 
 @pytest.fixture
-def lab(lab):
+def lab(lab, lacking):
     """A lab whose kernel has token buckets."""
-    if missing := lab.missing():
+    if missing := lacking(lab):
         pytest.skip("; ".join(missing))
     return lab
 

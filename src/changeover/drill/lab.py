@@ -5,12 +5,13 @@ veth pair is the cable between a host and a bridge. Nothing of it appears in the
 nothing has a name, so labs can stand side by side. The lab holds the namespaces by open files: when its
 process ends, however it ends, the kernel takes them down as soon as the keeper (`lab_keeper`) has ended what
 still ran inside.
+
+In a switched lab no bridge joins two hosts: a process (`lab_switch`) carries each frame, and can do it badly.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,8 +25,11 @@ from changeover.drill.lab_loopback import rewrite_loopback
 from changeover.drill.lab_namespace import Namespace, make_namespace
 from changeover.drill.lab_netlink import Span
 from changeover.drill.lab_plan import LabError, LabPlan, Port, plan_lab
+from changeover.drill.lab_switch_control import SwitchControl
+from changeover.drill.lab_tap import why_no_taps
 from changeover.drill.lab_traffic import Bottleneck, Queue
 from changeover.model.plant import Plant
+from changeover.scenario.impairment import Impairment, Passage
 
 __all__ = ["Bottleneck", "Lab", "LabError", "Queue", "Span", "rewrite_loopback"]
 
@@ -35,12 +39,12 @@ class Lab:
 
     Faults act on bridge ports. A port is cut or whole, by whatever was done to it last: cutting a host and
     a LAN and then restoring the host leaves the LAN cut at every port but the host's. What keeps two hosts
-    apart, and the bottleneck before a host, are beside that: each is undone by its own call only, or by
-    `restore_all`.
+    apart, the bottleneck before a host, and impairments, are beside that: each is undone by its own call
+    only, or by `restore_all`.
 
-    Every method that changes something raises LabError when the kernel refuses or the lab is closed, and
-    KeyError for a host, or a LAN of it, that does not exist. All of them may be called from any thread and
-    from inside a running asyncio loop.
+    Every method that changes something raises LabError when the kernel refuses, the lab is closed or its
+    switch has died, and KeyError for a host, or a LAN of it, that does not exist. All of them may be called
+    from any thread and from inside a running asyncio loop.
 
     Attributes:
         notes: Settings that this machine does not let its hosts have, in words; empty on an ordinary one.
@@ -49,26 +53,34 @@ class Lab:
     def __init__(self, plan: LabPlan) -> None:
         self._plan = plan
         self._ports = {(port.host, port.lan): port for port in plan.ports}
+        self._taps = {tap.port: tap for tap in plan.taps}
         self._hub: Hub | None = None
         self._spaces: dict[str, Namespace] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._switch = SwitchControl(plan.taps) if plan.taps else None
         self._closed = False
         self.notes: tuple[str, ...] = ()
 
     @classmethod
-    def build(cls, plant: Plant) -> Self:
+    def build(cls, plant: Plant, *, switched: bool = False, seed: int = 0) -> Self:
         """Build a plant's network; it carries traffic when this returns.
+
+        Args:
+            plant: Whose.
+            switched: Whether traffic can be impaired; it costs a process, and some 20 µs of each round trip.
+            seed: Of all that happens to frames at random; with it a run can be repeated as far as its traffic
+                can.
 
         Raises:
             LabError: The plant's addresses do not fit, or a step failed; nothing is left behind.
         """
-        lab = cls(plan_lab(plant))
+        lab = cls(plan_lab(plant, switched=switched))
         try:
             # Whoever makes a namespace stands in it: a thread of its own, never the caller.
             with ThreadPoolExecutor(max_workers=1) as thread:
                 thread.submit(lab._make_namespaces).result()
             lab._start_keeper()
-            lab._wire()
+            lab._wire(seed)
         except BaseException:
             lab.close()
             raise
@@ -82,7 +94,12 @@ class Lab:
     @property
     def lans(self) -> tuple[str, ...]:
         """LANs in file order."""
-        return tuple(bridge.lan for bridge in self._plan.bridges)
+        return self._plan.lans
+
+    @property
+    def switched(self) -> bool:
+        """Whether traffic can be impaired."""
+        return self._switch is not None
 
     @property
     def inodes(self) -> frozenset[int]:
@@ -112,8 +129,7 @@ class Lab:
         The program replaces its launcher: the process that is started is the program itself, and signals to
         its id reach it. It lives no longer than the lab.
         """
-        space = self._space(host)
-        return [_tool("nsenter"), f"--net=/proc/{os.getpid()}/fd/{space.fd}", "--", *argv]
+        return self._space(host).command(argv)
 
     def processes(self, host: str) -> tuple[int, ...]:
         """The ids of all processes inside a host."""
@@ -191,15 +207,41 @@ class Lab:
         """What the bottleneck before a host on a LAN has seen, None where there is none."""
         return self._live_hub().queue(self._ports[host, lan])
 
+    def impair(self, sender: str, listener: str, impairment: Impairment, lan: str | None = None) -> Span:
+        """Impair what goes from one host to another on a LAN, or on all; done again, it takes the new values.
+
+        What is under way stays as it was, but a cut loses it.
+
+        Raises:
+            LabError: They share no LAN, or the lab is not `switched`.
+        """
+        return self._live_switch().impair(self._directions(sender, listener, lan), impairment)
+
+    def unimpair(self, sender: str, listener: str, lan: str | None = None) -> Span:
+        """Undo `impair`; what is under way arrives at once."""
+        return self._live_switch().unimpair(self._directions(sender, listener, lan))
+
+    def passage(self, sender: str, listener: str, lan: str | None = None) -> Passage:
+        """What has become of all frames from one host to another, on a LAN or on all."""
+        return self._live_switch().passage(self._directions(sender, listener, lan))
+
+    def overrun(self, host: str, lan: str) -> int:
+        """Frames that a host has sent faster than the switch could take them: lost, and in no `passage`."""
+        self._live_switch()
+        return self._live_hub().dropped(self._taps[self._ports[host, lan]])
+
     def missing(self) -> tuple[str, ...]:
-        """What this machine's kernel lacks for some of the faults, in words; empty when all can be made."""
-        return self._live_hub().missing()
+        """What this machine lacks for some of the faults, in words; empty when all can be made."""
+        no_taps = None if self.switched else why_no_taps()
+        return (*self._live_hub().missing(), *([no_taps] if no_taps else ()))
 
     def restore_all(self) -> None:
         """Undo every fault and let all hosts forget the ARP entries that it has spoilt."""
         hub = self._live_hub()
         hub.clear()
         hub.plug_in(*self._plan.ports)
+        if self._switch is not None:
+            self._switch.clear()
         self.flush_neighbours()
 
     def flush_neighbours(self, host: str | None = None) -> None:
@@ -232,6 +274,7 @@ class Lab:
             return
         self._closed = True
         try:
+            self._stop_switch()
             ended = lab_keeper.end_processes_in(self.inodes)
         finally:
             self._stop_keeper()
@@ -253,6 +296,8 @@ class Lab:
     def _make_namespaces(self) -> None:
         with step("make the hub's namespace"):
             self._hub = Hub(make_namespace())
+        if self._switch is not None:
+            self._switch.open_taps()  # in the hub: this thread is there
         for host in self._plan.hosts:
             with step(f"make the namespace of {host}"):
                 self._spaces[host] = make_namespace(self._plan.kernel)
@@ -272,6 +317,14 @@ class Lab:
                 start_new_session=True,  # Ctrl-C is for the drill, not for who cleans up behind it
             )
 
+    def _stop_switch(self) -> None:
+        if self._switch is None:
+            return
+        if self._hub is not None:
+            with contextlib.suppress(LabError):
+                self._hub.part()
+        self._switch.close()
+
     def _stop_keeper(self) -> None:
         if self._keeper is None:
             return
@@ -279,8 +332,10 @@ class Lab:
         self._keeper.stdin.close()
         self._keeper.wait()
 
-    def _wire(self) -> None:
+    def _wire(self, seed: int) -> None:
         hub = self._live_hub()
+        if self._switch is not None:
+            self._switch.start(hub.space, seed)  # it takes longer than all that follows
         for bridge in self._plan.bridges:
             hub.make_bridge(bridge)
         for host, space in self._spaces.items():
@@ -288,7 +343,10 @@ class Lab:
                 space.netlink.change(lab_messages.set_link(lab_messages.LOOPBACK_INDEX, up=True))
         for port in self._plan.ports:
             self._plug(hub, port)
+        hub.join(*self._plan.taps)
         hub.plug_in(*self._plan.ports)
+        if self._switch is not None:
+            self._switch.await_start()
 
     def _plug(self, hub: Hub, port: Port) -> None:
         space = self._space(port.host)
@@ -307,9 +365,10 @@ class Lab:
             raise KeyError(lan)
         return tuple(port for port in self._plan.ports if port.lan == lan)
 
-    def _directions(self, sender: str, listener: str) -> tuple[Direction, ...]:
-        heard_on = self.lans_of(listener)
-        shared = [port for port in self._ports_of(sender) if port.lan in heard_on]
+    def _directions(self, sender: str, listener: str, lan: str | None = None) -> tuple[Direction, ...]:
+        heard_on = self.lans_of(listener) if lan is None else (self._ports[listener, lan].lan,)
+        sent_on = self._ports_of(sender) if lan is None else (self._ports[sender, lan],)
+        shared = [port for port in sent_on if port.lan in heard_on]
         if sender == listener or not shared:
             raise LabError(f"{sender} and {listener} are no two hosts of one LAN")
         return tuple((port, self._ports[listener, port.lan]) for port in shared)
@@ -317,21 +376,21 @@ class Lab:
     def _live_hub(self) -> Hub:
         if self._hub is None:
             raise LabError("the lab is closed")
+        if self._switch is not None:
+            self._switch.check()
         return self._hub
 
+    def _live_switch(self) -> SwitchControl:
+        self._live_hub()
+        if self._switch is None:
+            raise LabError("only a switched lab can do this: Lab.build(plant, switched=True)")
+        return self._switch
+
     def _space(self, host: str) -> Namespace:
-        if self._hub is None:
-            raise LabError("the lab is closed")
+        self._live_hub()
         return self._spaces[host]
 
     def _all_spaces(self) -> Iterator[Namespace]:
         if self._hub is not None:
             yield self._hub.space
         yield from self._spaces.values()
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise LabError(f"the program {name} is missing (Debian package util-linux)")
-    return found

@@ -14,7 +14,7 @@ from changeover.drill import lab_messages, lab_traffic
 from changeover.drill.lab_messages import DISABLED, FORWARDING
 from changeover.drill.lab_namespace import Namespace
 from changeover.drill.lab_netlink import Message, Span
-from changeover.drill.lab_plan import FIRST_HUB_INDEX, Bridge, LabError, Port
+from changeover.drill.lab_plan import FIRST_HUB_INDEX, Bridge, LabError, Port, Tap
 from changeover.drill.lab_traffic import Bottleneck, Queue
 
 CABLE_PATIENCE_S = 5.0
@@ -41,9 +41,10 @@ class Hub:
         self._narrowed: set[Port] = set()
 
     def make_bridge(self, bridge: Bridge) -> None:
-        """Make the switch of a LAN."""
+        """Make the switch of a LAN, or of one host on it."""
+        whose = f"LAN {bridge.lan}" if bridge.host is None else f"{bridge.host} on {bridge.lan}"
         message = lab_messages.new_bridge(bridge.interface, bridge.index)
-        self._change(f"make the bridge of LAN {bridge.lan}", message)
+        self._change(f"make the bridge of {whose}", message)
 
     def make_cable(self, port: Port, space: Namespace) -> None:
         """Lay the cable from a port to the host whose namespace this is; it is not plugged in yet."""
@@ -58,6 +59,19 @@ class Hub:
         )
         self._change(f"plug {port.host} into {port.lan}", cable)
 
+    def join(self, *taps: Tap) -> None:
+        """Plug TAPs into the bridges of their ports."""
+        links = [lab_messages.plug_in(tap.index, tap.port.bridge_index) for tap in taps]
+        self._change(f"join the switch and {_where([tap.port for tap in taps])}", *links)
+
+    def part(self) -> None:
+        """Take all TAPs away in one: each by itself takes the kernel some 20 ms."""
+        self._change("part the switch from all", lab_messages.delete_taps(), missing_ok=True)
+
+    def dropped(self, tap: Tap) -> int:
+        """Frames that came to a TAP and were more than its queue holds."""
+        return lab_messages.frames_dropped(self._link(tap.index, tap.port))
+
     def cut(self, *ports: Port) -> Span:
         """Let nothing pass; the hosts' carriers stay up."""
         return self._set_states(DISABLED, ports)
@@ -68,7 +82,7 @@ class Hub:
 
     def is_cut(self, port: Port) -> bool:
         """Whether nothing passes through a port."""
-        return lab_messages.port_state(self._link(port)) != FORWARDING
+        return lab_messages.port_state(self._link(port.hub_index, port)) != FORWARDING
 
     def pull(self, port: Port) -> Span:
         """Pull a cable: its host sees the carrier go."""
@@ -166,14 +180,14 @@ class Hub:
 
     def _await_carrier(self, port: Port) -> None:
         give_up = time.monotonic() + CABLE_PATIENCE_S
-        while not lab_messages.is_up(self._link(port)):
+        while not lab_messages.is_up(self._link(port.hub_index, port)):
             if time.monotonic() > give_up:
                 raise LabError(f"plug in {_where([port])}: no carrier after {CABLE_PATIENCE_S:g} s")
             time.sleep(0.0005)
 
-    def _link(self, port: Port) -> bytes:
+    def _link(self, index: int, port: Port) -> bytes:
         with step(f"look at the port of {_where([port])}"):
-            return self.space.netlink.ask(lab_messages.get_link(port.hub_index))[0]
+            return self.space.netlink.ask(lab_messages.get_link(index))[0]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import struct
 from changeover.drill.lab_netlink import NLM_F_DUMP, Message, attribute, attributes
 
 RTM_NEWLINK = 16
+RTM_DELLINK = 17
 RTM_GETLINK = 18
 RTM_SETLINK = 19
 RTM_NEWADDR = 20
@@ -27,6 +28,8 @@ IFLA_MASTER = 10
 IFLA_PROTINFO = 12
 IFLA_OPERSTATE = 16
 IFLA_LINKINFO = 18
+IFLA_STATS64 = 23
+IFLA_GROUP = 27
 IFLA_NET_NS_FD = 28
 IFLA_CARRIER = 33
 IFLA_INFO_KIND = 1
@@ -52,6 +55,8 @@ FORWARDING = 3
 LOOPBACK_INDEX = 1
 
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change mask
+_STATS = struct.Struct("=QQQQQQQQ")  # packets in and out, bytes, errors, drops in and out
+_TAPS = struct.pack("=I", 1)  # the number of their group
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, index, state, flags, type
 
@@ -115,6 +120,18 @@ def new_address(index: int, address: str, prefix: int) -> Message:
     return Message(RTM_NEWADDR, body, NLM_F_CREATE_NEW)
 
 
+def plug_in(index: int, bridge: int) -> Message:
+    """Make a TAP a port of a bridge and take it up; `delete_taps` will find it."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, index, IFF_UP, IFF_UP)
+    body += attribute(IFLA_MASTER, struct.pack("=I", bridge)) + attribute(IFLA_GROUP, _TAPS)
+    return Message(RTM_SETLINK, body)
+
+
+def delete_taps() -> Message:
+    """Delete all that `plug_in` has plugged in."""
+    return Message(RTM_DELLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_GROUP, _TAPS))
+
+
 def set_port_state(index: int, state: int) -> Message:
     """Set a bridge port to DISABLED or FORWARDING; the link stays as it is."""
     info = attribute(IFLA_BRPORT_STATE, struct.pack("=B", state))
@@ -142,6 +159,12 @@ def has_carrier(answer: bytes) -> bool:
 def is_up(answer: bytes) -> bool:
     """Whether the interface of an answer to `get_link` is taken for working by the rest of the kernel too."""
     return dict(attributes(answer[_LINK.size :])).get(IFLA_OPERSTATE) == IF_OPER_UP
+
+
+def frames_dropped(answer: bytes) -> int:
+    """How many frames the interface of an answer to `get_link` was to send and could not."""
+    stats = dict(attributes(answer[_LINK.size :]))[IFLA_STATS64]
+    return int(_STATS.unpack_from(stats)[-1])
 
 
 def get_neighbours() -> Message:

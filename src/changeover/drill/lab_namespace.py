@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from changeover.drill.lab_netlink import Netlink
+from changeover.drill.lab_plan import LabError
 
 CLONE_NEWNET = 0x40000000
 NO_SETTINGS: Mapping[str, int] = MappingProxyType({})
@@ -41,6 +43,17 @@ class Namespace:
     inode: int
     netlink: Netlink
     notes: tuple[str, ...]
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs a program inside it; the launcher becomes the program.
+
+        Raises:
+            LabError: The launcher is missing.
+        """
+        nsenter = shutil.which("nsenter")
+        if nsenter is None:
+            raise LabError("the program nsenter is missing (Debian package util-linux)")
+        return [nsenter, f"--net=/proc/{os.getpid()}/fd/{self.fd}", "--", *argv]
 
     def close(self) -> None:
         """Let go of it."""

@@ -7,7 +7,7 @@ that lie in the machine.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from changeover.model.plant import Plant
@@ -32,17 +32,19 @@ class LabError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """The switch of one LAN.
+    """The switch of one LAN, or all that one host sees of it.
 
     Attributes:
         lan: Name of the LAN.
         interface: Name of the bridge in the hub's namespace.
         index: Its interface number there.
+        host: The one host that is plugged into it besides a TAP; None for the switch of all.
     """
 
     lan: str
     interface: str
     index: int
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +80,48 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Tap:
+    """What joins a port's own bridge and the switch that is a process.
+
+    Attributes:
+        port: The port.
+        interface: Name of the TAP in the hub's namespace.
+        index: Its interface number there.
+    """
+
+    port: Port
+    interface: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabPlan:
     """All that a lab consists of.
 
     Attributes:
-        bridges: One per LAN, in file order.
+        lans: Names, in file order.
+        bridges: One per LAN, in their order; in a switched lab one per port, in theirs.
         hosts: Names: computers in file order, then each I/O device address that is no computer's.
         ports: Every cable, hosts in order.
         kernel: Settings of net.ipv4 that every host must have, by name: where the network stack decides about
             a silent peer, those that the plant says (D2).
+        taps: In a switched lab one per port, in their order; else none.
     """
 
+    lans: tuple[str, ...]
     bridges: tuple[Bridge, ...]
     hosts: tuple[str, ...]
     ports: tuple[Port, ...]
     kernel: Mapping[str, int]
+    taps: tuple[Tap, ...] = ()
 
 
-def plan_lab(plant: Plant) -> LabPlan:
+def plan_lab(plant: Plant, *, switched: bool = False) -> LabPlan:
     """Turn a plant into hosts and ports.
 
     Args:
         plant: With real addresses; loopback ones cannot be plugged into anything (`rewrite_loopback`).
+        switched: Whether a process carries the frames (`lab_switch`), and no bridge joins two hosts.
 
     Returns:
         One host per computer and one per I/O device address; a device that lives on a computer has none of
@@ -109,37 +131,48 @@ def plan_lab(plant: Plant) -> LabPlan:
         LabError: An address is loopback, taken twice, or in no LAN; two LANs overlap.
     """
     networks = _networks(plant)
-    bridges = tuple(
-        Bridge(lan, f"lan{number}", FIRST_HUB_INDEX + number) for number, lan in enumerate(networks)
-    )
-    bridge_of = {bridge.lan: bridge for bridge in bridges}
+    places = _places(plant, networks)
+    bridges = _bridges(tuple(networks), places, switched=switched)
+    bridge_of = {(bridge.lan, bridge.host): bridge.index for bridge in bridges}
     first_port = FIRST_HUB_INDEX + len(bridges)
     next_index: dict[str, int] = {computer.name: FIRST_HOST_INDEX for computer in plant.computers}
     ports: list[Port] = []
-    owners: dict[str, str] = {}
-    for host, lan, address in _addresses(plant, networks):
-        if address in owners:
-            raise LabError(f"{host} and {owners[address]} both have the address {address}")
-        owners[address] = host
+    for host, lan, address in places:
         host_index = next_index.get(host, FIRST_HOST_INDEX)
         next_index[host] = host_index + 1
         hub_index = first_port + len(ports)
-        bridge = bridge_of[lan]
         ports.append(
             Port(
                 host=host,
                 lan=lan,
                 address=address,
                 prefix=networks[lan].prefixlen,
-                interface=bridge.interface,
+                interface=f"lan{tuple(networks).index(lan)}",
                 host_index=host_index,
                 hub_interface=f"port{hub_index}",
                 hub_index=hub_index,
-                bridge_index=bridge.index,
+                bridge_index=bridge_of[lan, host if switched else None],
             )
         )
     kernel = plant.linux.settings if plant.network_protocol is NetworkProtocol.LINUX else {}
-    return LabPlan(bridges, tuple(next_index), tuple(ports), kernel)
+    taps = (Tap(port, f"tap{port.hub_index}", port.hub_index + len(ports)) for port in ports)
+    return LabPlan(
+        lans=tuple(networks),
+        bridges=bridges,
+        hosts=tuple(next_index),
+        ports=tuple(ports),
+        kernel=kernel,
+        taps=tuple(taps) if switched else (),
+    )
+
+
+def _bridges(
+    lans: tuple[str, ...], places: Sequence[tuple[str, str, str]], *, switched: bool
+) -> tuple[Bridge, ...]:
+    if switched:
+        numbered = enumerate(places, FIRST_HUB_INDEX)
+        return tuple(Bridge(lan, f"bridge{index}", index, host) for index, (host, lan, _) in numbered)
+    return tuple(Bridge(lan, f"lan{number}", FIRST_HUB_INDEX + number) for number, lan in enumerate(lans))
 
 
 def _networks(plant: Plant) -> dict[str, ipaddress.IPv4Network]:
@@ -156,6 +189,17 @@ def _networks(plant: Plant) -> dict[str, ipaddress.IPv4Network]:
                 raise LabError(f"LAN {lan.name}: {lan.subnet} overlaps {taken} of LAN {other}")
         networks[lan.name] = network
     return networks
+
+
+def _places(plant: Plant, networks: dict[str, ipaddress.IPv4Network]) -> tuple[tuple[str, str, str], ...]:
+    """(host, LAN, address) of every port; no address is taken twice."""
+    places = tuple(_addresses(plant, networks))
+    owners: dict[str, str] = {}
+    for host, _, address in places:
+        if address in owners:
+            raise LabError(f"{host} and {owners[address]} both have the address {address}")
+        owners[address] = host
+    return places
 
 
 def _addresses(plant: Plant, networks: dict[str, ipaddress.IPv4Network]) -> Iterator[tuple[str, str, str]]:

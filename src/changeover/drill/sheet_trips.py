@@ -77,12 +77,12 @@ def _row(point: TripPoint, y: float, across: _Scale) -> Html:
         y=f"{y - 13:.1f}",
         width=f"{max(high - low, 2.0):.1f}",
         height=26,
-        class_="band",
+        class_="interval",
     )
     mean = f"{across(point.predicted):.1f}"
     dot = element(
         "circle", element("title", told), cx=f"{across(point.counted):.1f}", cy=f"{y:.1f}", r=6,
-        class_="dot" if point.holds else "dot miss",
+        class_="inside" if point.holds else "outside",
     )  # fmt: skip
     return together(
         element("text", f"{point.value_ms} ms", x=_LEFT - 16, y=f"{y + 5:.1f}", class_="number end"),
