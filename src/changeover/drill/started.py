@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from changeover.config.project import Project, load_project
 from changeover.config.tags import AddressChecker
 from changeover.drill.lab import Lab, rewrite_loopback
-from changeover.drill.rig import NEVER_SLOW, Rig, RigError
+from changeover.drill.rig import Rig, RigError
 from changeover.drill.stage import Stage
 from changeover.model.plant import Plant
 from changeover.model.server import Function
@@ -47,7 +47,7 @@ class World:
 
     switched: bool = False
     seed: int = 0
-    slow: Mapping[str, Spells] = NEVER_SLOW
+    slow: Mapping[str, Spells] = field(default_factory=dict)
 
 
 @contextmanager

@@ -106,6 +106,8 @@ def _serves(line: Line) -> bool:
 
 
 def _next(lines: Sequence[Line], kind: str, subject: str, at: Instant) -> Duration | None:
-    return next(
-        (line["at"] - at for line in lines if (line["kind"], line["subject"]) == (kind, subject)), None
-    )
+    for line in lines:
+        if line["kind"] == kind and line["subject"] == subject:
+            after: Duration = line["at"] - at
+            return after
+    return None
