@@ -14,7 +14,11 @@ class Line:
         self.repeated: list[float] = []
         self.died: list[float] = []
         self.sender = Sender(
-            self.world, stack, lambda: self.repeated.append(self.now), lambda: self.died.append(self.now)
+            self.world,
+            stack,
+            MILLISECOND // 10,
+            lambda: self.repeated.append(self.now),
+            lambda: self.died.append(self.now),
         )
 
     @property

@@ -313,5 +313,9 @@ STACK_PARAMETERS: tuple[StackParameter, ...] = (
         "network", "round_trip_ms", _MS, 0.01, 10_000, 1,
         "Connect and first answer on a healthy path, c.", "ours",
     ),
+    StackParameter(
+        "network", "answer_ms", _MS, 0, 10_000, 10,
+        "How long an I/O server takes to answer at most: a stack's time-outs grow by it (D2).", "ours",
+    ),
 )  # fmt: skip
 """The numbers that plant.toml may give about network stacks."""

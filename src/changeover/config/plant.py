@@ -111,6 +111,7 @@ def build_plant(read: PlantFile, ini: IniFile, tags: tuple[Tag, ...], tasks: Tas
         task_servers=tuple(servers.task_servers),
         clients=tuple(servers.clients),
         tags=tags,
+        answer=stacks.duration("network", "answer_ms"),
         windows=WindowsStack(
             data_retransmissions=stacks.count("windows", "tcp_max_data_retransmissions"),
             connect_retransmissions=stacks.count("windows", "tcp_max_connect_retransmissions"),

@@ -117,6 +117,21 @@ def smallest(curves: Sequence[Curve]) -> Curve:
     )
 
 
+def mixed(parts: Sequence[tuple[float, Curve]]) -> Curve:
+    """The curve of one of several, all of one degree, by the probability of each."""
+    curves = [one for _, one in parts]
+    first, last = min(c.knots[0] for c in curves), max(c.knots[-1] for c in curves)
+
+    def combine(pieces: list[Coefficients]) -> Coefficients:
+        shares = [share for share, _ in parts]
+        return tuple(
+            sum(share * figure for share, figure in zip(shares, column, strict=True))
+            for column in zip(*pieces, strict=True)
+        )
+
+    return _combined(curves, first, last, combine)
+
+
 def shared(own_early: Curve, own_late: Curve, others_late: Curve) -> Curve:
     """The curve of max(X + early, min(X, Y) + late), X and Y independent, early ≤ late.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from changeover.forecast.result import Stage
 from changeover.forecast.stacks import linux_connect, linux_gives_up, windows_connect, windows_gives_up
-from changeover.forecast.stages import Constant, Distribution, Uniform, add, later
+from changeover.forecast.stages import Constant, Distribution, Uniform, add, later, one_of
 from changeover.model.moment import to_seconds
 from changeover.model.plant import Plant
 from changeover.model.stack import NetworkProtocol
@@ -138,8 +138,9 @@ def silence(plant: Plant, fault: Fault, with_requests: bool = False) -> Stage | 
         name, span = "TcpMaxDataRetransmissions", windows_gives_up(plant.windows)
     else:
         sends = _sends_several(plant) if with_requests else {False}
-        spans = [linux_gives_up(plant.linux, plant.round_trip, several) for several in sends]
-        span = Uniform(min(s.minimum for s in spans), max(s.maximum for s in spans))
+        answer = plant.answer if with_requests else 0
+        spans = [linux_gives_up(plant.linux, plant.round_trip, several, answer) for several in sends]
+        span = one_of(*((1 / len(spans), one) for one in spans))
         name = "tcp_retries2"
     return Stage("the stack gives up", name, "D2", span)
 

@@ -102,14 +102,17 @@ def session_rate(course: SessionCourse, there: Impairment, back: Impairment, exp
     answered = linux_attempts(LINUX_DEFAULTS, course.round_trip, timeout, several=False)
     out = _lost(there, tried, scan)
     home = _lost(back, answered, scan)
-    confirmed = _lost(there, answered, flight)
+    heard, frames = _with_next_scan(answered, scan)
+    confirmed = _lost(there, heard, flight, frames)
     kept = 0.0
     for place, share in enumerate(home.delivered):
         left = timeout - answered[place] - flight
-        kept += share * out.within(tried, left) * confirmed.within(answered, left)
+        kept += share * out.within(tried, left) * confirmed.within(heard, left)
     per_scan = max(0.0, 1 - kept)
     size = _size_of_bursts(course, (there, back), exposed)
-    return Rate(per_scan / scan, size, timeout + to_seconds(course.client_retry))
+    # Of each attempt to open it anew the first packet and its answer have to pass.
+    opens = _Chain(there).passes() * _Chain(back).passes()
+    return Rate(per_scan / scan, size, timeout + to_seconds(course.client_retry) / max(opens, 1e-3))
 
 
 def pause_rate(course: SessionCourse, spells: Spells, exposed: int = 1) -> Rate:
@@ -145,18 +148,39 @@ class _Deliveries:
         return sum(share for share, at in zip(self.delivered, attempts, strict=True) if at <= span)
 
 
-def _lost(impairment: Impairment, attempts: Sequence[float], since_delivered: float) -> _Deliveries:
-    """A segment's attempts, where a frame arrived so long before the first of them."""
+def _lost(
+    impairment: Impairment, attempts: Sequence[float], since_delivered: float, frames: Sequence[int] = ()
+) -> _Deliveries:
+    """A segment's attempts, where a frame arrived so long before the first of them.
+
+    Args:
+        impairment: What happens to frames on its way.
+        attempts: When it is sent, in seconds.
+        since_delivered: How long before.
+        frames: How many frames have to pass for each attempt; one without.
+    """
     chain = _Chain(impairment)
     state = chain.after(chain.arrived(), since_delivered)
     found = []
     last = 0.0
-    for at in attempts:
+    for place, at in enumerate(attempts):
         state = chain.after(state, at - last)
         last = at
-        found.append(chain.delivered(state))
-        state = chain.missed(state)
+        needed = frames[place] if frames else 1
+        found.append(chain.delivered(state, needed))
+        state = chain.missed(state, needed)
     return _Deliveries(tuple(found))
+
+
+def _with_next_scan(attempts: Sequence[float], scan: float) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """The attempts of a client's acknowledgement: its next request tells the server of the hole before it.
+
+    That takes the request, the selective acknowledgement that names the hole, and what fills it. It is of use
+    where it comes before the client's own first repetition; the request then waits, and no other is sent.
+    """
+    if len(attempts) < 2 or scan >= attempts[1]:
+        return tuple(attempts), (1,) * len(attempts)
+    return (attempts[0], scan, *attempts[1:]), (1, 3, *(1 for _ in attempts[1:]))
 
 
 class _Chain:
@@ -169,6 +193,11 @@ class _Chain:
         loss = impairment.loss
         bad = 0.0 if bursts is None else bursts.loss_bad
         self._loss = (loss, 1 - (1 - loss) * (1 - bad))
+
+    def passes(self) -> float:
+        """The probability that a frame arrives that is sent at any time."""
+        total = self._into_bad + self._into_good
+        return self.delivered((self._into_good / total, self._into_bad / total))
 
     def arrived(self) -> tuple[float, float]:
         """The state just when a frame has arrived, at any time."""
@@ -186,13 +215,14 @@ class _Chain:
         good, bad = state
         return good * (1 - to_bad) + bad * to_good, bad * (1 - to_good) + good * to_bad
 
-    def delivered(self, state: tuple[float, float]) -> float:
-        """The probability that a frame sent now arrives."""
-        return state[0] * (1 - self._loss[0]) + state[1] * (1 - self._loss[1])
+    def delivered(self, state: tuple[float, float], frames: int = 1) -> float:
+        """The probability that so many frames, sent now, all arrive."""
+        return state[0] * (1 - self._loss[0]) ** frames + state[1] * (1 - self._loss[1]) ** frames
 
-    def missed(self, state: tuple[float, float]) -> tuple[float, float]:
-        """The state after a frame that did not arrive."""
-        return state[0] * self._loss[0], state[1] * self._loss[1]
+    def missed(self, state: tuple[float, float], frames: int = 1) -> tuple[float, float]:
+        """The state after they did not."""
+        good, bad = (1 - (1 - loss) ** frames for loss in self._loss)
+        return state[0] * good, state[1] * bad
 
 
 def _flight(course: SessionCourse, there: Impairment, back: Impairment) -> float:

@@ -21,14 +21,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, repeat
 
-from changeover.forecast.stages import Constant, Distribution, Uniform
+from changeover.forecast.stages import Constant, Distribution, Uniform, one_of
 from changeover.model.moment import SECOND, Duration, to_seconds
-from changeover.model.stack import LINUX_RTO_MAX, LinuxStack, WindowsStack
+from changeover.model.stack import LINUX_DELAYED_ACK, LINUX_RTO_MAX, LinuxStack, WindowsStack
 
 _RTO_BASE: Duration = SECOND // 5
 """What the kernel's bounds are reckoned with, whatever the least time-out is set to."""
 
 _SYN_RTO: Duration = SECOND
+_APART = 1.3
+"""Two ends of which one is so many times the other have not the same number of expiries."""
 _PROBE_TICKS = 2
 """A loss probe waits for two round trips and so much, but with one segment under way for a delayed
 acknowledgement too, which makes it as late as the first retransmission would have been."""
@@ -53,16 +55,38 @@ def windows_connect(stack: WindowsStack) -> Distribution:
 
 
 @lru_cache(maxsize=1024)
-def linux_gives_up(stack: LinuxStack, round_trip: Duration, several: bool = False) -> Distribution:
+def linux_gives_up(
+    stack: LinuxStack, round_trip: Duration, several: bool = False, answer: Duration = 0
+) -> Distribution:
     """From the first unanswered send until a Linux connection dies.
+
+    A kernel that expects its program to answer acknowledges with the answer. So the round trip that the other
+    one knows is longer by anything up to the time an answer takes, or up to the delay of an acknowledgement.
 
     Args:
         stack: Its settings.
         round_trip: Of a segment and its acknowledgement.
         several: Whether several segments are sent in that instant.
+        answer: What the longest answer takes.
     """
+    longer = min(answer, LINUX_DELAYED_ACK)
+    ends = [round_trip, round_trip + longer]
+    low, high = (-(-(stack.rto + end) // stack.tick) for end in ends)
+    if low == high:
+        return _linux_gives_up(stack, low, round_trip, several)
+    parts = []
+    for rto in range(low, high + 1):
+        # The round trips that make so many ticks of it.
+        begin = max(ends[0], (rto - 1) * stack.tick - stack.rto)
+        end = min(ends[1], rto * stack.tick - stack.rto)
+        parts.append(((end - begin) / longer, _linux_gives_up(stack, rto, round_trip, several)))
+    return one_of(*parts)
+
+
+@lru_cache(maxsize=1024)
+def _linux_gives_up(stack: LinuxStack, rto: int, round_trip: Duration, several: bool) -> Distribution:
+    """The same for one RTO, in ticks."""
     bound = _bound(_RTO_BASE, stack.retries2)
-    rto = -(-(stack.rto + round_trip) // stack.tick)
     probe = -(-2 * round_trip // stack.tick) + _PROBE_TICKS
     longest = LINUX_RTO_MAX // stack.tick
     first = min(probe, rto) if several else rto
@@ -186,8 +210,15 @@ def _level(wait: int) -> int:
 
 
 def _interval(ends: list[int], tick: Duration) -> Distribution:
+    """Uniform between the first and the last; one of several such where an expiry more or less makes them."""
+    runs: list[list[int]] = []
+    for end in sorted(ends):
+        if not runs or end > _APART * runs[-1][-1]:
+            runs.append([])
+        runs[-1].append(end)
     # The start lies anywhere within a tick: up to one earlier than counted.
-    return Uniform(to_seconds((min(ends) - 1) * tick), to_seconds(max(ends) * tick))
+    spans = [Uniform(to_seconds((run[0] - 1) * tick), to_seconds(run[-1] * tick)) for run in runs]
+    return one_of(*((len(run) / len(ends), span) for run, span in zip(runs, spans, strict=True)))
 
 
 def _doublings(count: int) -> int:

@@ -27,7 +27,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A wait of at least `minimum` and at most `maximum` seconds; see the six kinds below."""
+    """A wait of at least `minimum` and at most `maximum` seconds; see the seven kinds below."""
 
     @property
     def minimum(self) -> float:
@@ -185,7 +185,29 @@ class Shared(Distribution):
     late: float
 
 
+@dataclass(frozen=True, slots=True)
+class OneOf(Distribution):
+    """One of several uniform waits, each with a probability; make it by `one_of`.
+
+    Attributes:
+        parts: (probability, wait), which sum up to 1.
+    """
+
+    parts: tuple[tuple[float, Distribution], ...]
+
+
 ZERO = Constant(0.0)
+
+
+def one_of(*parts: tuple[float, Distribution]) -> Distribution:
+    """One of several waits, each with a probability; what never is, and what is alike, counts once."""
+    shares: dict[Distribution, float] = {}
+    for share, distribution in parts:
+        if share > 0:
+            shares[distribution] = shares.get(distribution, 0.0) + share
+    if len(shares) == 1:
+        return next(iter(shares))
+    return OneOf(tuple((share, distribution) for distribution, share in shares.items()))
 
 
 def wait(period: float) -> Distribution:
@@ -231,7 +253,7 @@ def sooner(*parts: Distribution) -> Distribution:
 
 @lru_cache(maxsize=4096)
 def curve_of(distribution: Distribution) -> Curve:
-    """The cumulative distribution function of any of the six kinds."""
+    """The cumulative distribution function of any of the seven kinds."""
     match distribution:
         case Constant(value):
             return curve.atom(value)
@@ -247,7 +269,9 @@ def curve_of(distribution: Distribution) -> Curve:
             mine = curve_of(own)
             by_others = curve.shifted(curve_of(others), late)
             return curve.shared(curve.shifted(mine, early), curve.shifted(mine, late), by_others)
-    raise TypeError(f"{distribution!r} is none of the six kinds of distribution")
+        case OneOf(parts):
+            return curve.mixed([(share, curve_of(part)) for share, part in parts])
+    raise TypeError(f"{distribution!r} is none of the seven kinds of distribution")
 
 
 def _curve_of_sum(parts: tuple[Distribution, ...]) -> Curve:

@@ -94,6 +94,7 @@ class Plant:
         network_protocol: Who detects a silent peer.
         timing: Parameters of citect.ini.
         round_trip: Round trip of a healthy LAN, the forecast's measure for c.
+        answer: How long an I/O server takes at most to answer a request, while all is well.
         lans, computers, io_servers, io_devices, task_servers, clients, tags: In file order.
         windows, linux: The stacks' own retransmission, used where `network_protocol` says so.
         alarms, trends, reports: In file order.
@@ -116,6 +117,7 @@ class Plant:
     tags: tuple[Tag, ...]
     windows: WindowsStack = WINDOWS_DEFAULTS
     linux: LinuxStack = LINUX_DEFAULTS
+    answer: Duration = 0
     alarms: tuple[Alarm, ...] = ()
     trends: tuple[Trend, ...] = ()
     reports: tuple[Report, ...] = ()

@@ -81,6 +81,8 @@ class LinuxStack:
 WINDOWS_DEFAULTS = WindowsStack()
 LINUX_DEFAULTS = LinuxStack()
 
+LINUX_DELAYED_ACK: Duration = 40 * MILLISECOND
+"""How long a kernel that expects its program to answer holds an acknowledgement back, to send both in one."""
 LINUX_RTO_MAX: Duration = 120 * SECOND
 """net.ipv4.tcp_rto_max_ms: no wait between two retransmissions is longer."""
 

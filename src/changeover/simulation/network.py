@@ -30,9 +30,10 @@ from changeover.core.machine import (
     SessionId,
     Stimulus,
 )
+from changeover.core.messages import ReadRequest
 from changeover.model.moment import SECOND, Duration, Instant
 from changeover.model.plant import Plant, Way
-from changeover.model.stack import NetworkProtocol
+from changeover.model.stack import LINUX_DELAYED_ACK, NetworkProtocol
 from changeover.simulation.stacks import (
     NEIGHBOUR_CONFIRMED,
     NEIGHBOUR_GRACE,
@@ -66,7 +67,7 @@ class Party(Protocol):
 class Connection:
     """Two ends, each a party with its own number of the session; None once that end has let go."""
 
-    __slots__ = ("arrived", "computers", "ends", "held", "lan", "senders")
+    __slots__ = ("arrived", "computers", "ends", "held", "is_asked", "lan", "senders")
 
     def __init__(self, lan: str, client: Party, client_session: SessionId, server_computer: str) -> None:
         self.lan = lan
@@ -76,6 +77,7 @@ class Connection:
         # Of each side, where the stack decides: its sender, and how many frames came from it unconfirmed.
         self.senders: tuple[Sender, Sender] | None = None
         self.arrived = [0, 0]
+        self.is_asked = False
 
 
 class Paths:
@@ -109,6 +111,9 @@ class Network:
         self._world = world
         self._paths = paths
         self._one_way: Duration = plant.round_trip // 2
+        self._rng = rng
+        self._round_trip: Duration = plant.round_trip
+        self._answer: Duration = min(plant.answer, LINUX_DELAYED_ACK)
         self._stack: Stack | None = None
         self._keep_alive: Duration = max(SECOND, 2 * plant.timing.send_timeout)
         # By computers and LAN, where neighbours are forgotten: when they heard of each other last.
@@ -142,6 +147,10 @@ class Network:
             connection, side = held
             self._world.after(self._one_way, self._arrive, connection, 1 - side, frame)
             if connection.senders is not None:
+                if isinstance(frame.message, ReadRequest) and not connection.is_asked:
+                    # The server's kernel acknowledges with the answer from now on, whatever that takes.
+                    connection.is_asked = True
+                    connection.senders[side].round_trip += round(self._rng.random() * self._answer)
                 connection.senders[side].sent()
 
     def close(self, party: Party, session: SessionId) -> None:
@@ -250,7 +259,8 @@ class Network:
     def _sender(self, connection: Connection, side: int) -> Sender:
         assert self._stack is not None
         repeat = partial(self._world.after, self._one_way, self._on_repetition, connection, 1 - side)
-        return Sender(self._world, self._stack, repeat, partial(self._end, connection, side, timed_out=True))
+        give_up = partial(self._end, connection, side, timed_out=True)
+        return Sender(self._world, self._stack, self._round_trip, repeat, give_up)
 
     def _on_repetition(self, connection: Connection, side: int) -> None:
         """What waited for this side comes again; if nothing did, its confirmation was lost and goes again."""

@@ -28,10 +28,10 @@ _LINUX_BASE: Duration = 200 * MILLISECOND
 class Stack(Protocol):
     """How one operating system times what is unanswered."""
 
-    def first_wait(self, now: Instant, frames: int) -> Instant:
+    def first_wait(self, now: Instant, frames: int, round_trip: Duration) -> Instant:
         """When the last of so many unacknowledged frames, sent now, is sent again."""
 
-    def next_wait(self, now: Instant, repetitions: int) -> Instant:
+    def next_wait(self, now: Instant, repetitions: int, round_trip: Duration) -> Instant:
         """When it is sent again after so many repetitions."""
 
     def has_enough(self, now: Instant, first_repetition: Instant, repetitions: int) -> bool:
@@ -47,11 +47,11 @@ class Windows:
     def __init__(self, settings: WindowsStack) -> None:
         self._settings = settings
 
-    def first_wait(self, now: Instant, frames: int) -> Instant:
+    def first_wait(self, now: Instant, frames: int, round_trip: Duration) -> Instant:
         """One RTO later."""
         return now + self._settings.rto
 
-    def next_wait(self, now: Instant, repetitions: int) -> Instant:
+    def next_wait(self, now: Instant, repetitions: int, round_trip: Duration) -> Instant:
         """Twice as late each time."""
         return now + (self._settings.rto << repetitions)
 
@@ -71,24 +71,27 @@ class Linux:
 
     Args:
         settings: Its settings.
-        round_trip: Of a segment and its acknowledgement.
+        lan: Round trip of a segment and an acknowledgement that comes at once.
         phase: Where the wheel stands at the world's instant 0.
     """
 
-    def __init__(self, settings: LinuxStack, round_trip: Duration, phase: Duration) -> None:
+    def __init__(self, settings: LinuxStack, lan: Duration, phase: Duration) -> None:
         self._settings = settings
-        self._rto = -(-(settings.rto + round_trip) // settings.tick)
-        self._probe = -(-2 * round_trip // settings.tick) + 2
+        self._probe = -(-2 * lan // settings.tick) + 2
         self._phase = phase
 
-    def first_wait(self, now: Instant, frames: int) -> Instant:
+    def first_wait(self, now: Instant, frames: int, round_trip: Duration) -> Instant:
         """The loss probe: with several frames under way it waits for no delayed acknowledgement."""
-        return self._fires(now, self._rto if frames == 1 else min(self._rto, self._probe))
+        rto = self._rto(round_trip)
+        return self._fires(now, rto if frames == 1 else min(rto, self._probe))
 
-    def next_wait(self, now: Instant, repetitions: int) -> Instant:
+    def next_wait(self, now: Instant, repetitions: int, round_trip: Duration) -> Instant:
         """One RTO after the probe, then twice as late each time, two minutes at most."""
-        wait = min(self._rto << min(repetitions - 1, 32), LINUX_RTO_MAX // self._settings.tick)
-        return self._fires(now, wait)
+        doubled = self._rto(round_trip) << min(repetitions - 1, 32)
+        return self._fires(now, min(doubled, LINUX_RTO_MAX // self._settings.tick))
+
+    def _rto(self, round_trip: Duration) -> int:
+        return -(-(self._settings.rto + round_trip) // self._settings.tick)
 
     def has_enough(self, now: Instant, first_repetition: Instant, repetitions: int) -> bool:
         """At the first expiry as far beyond the first repetition as tcp_retries2 stands for."""
@@ -129,6 +132,7 @@ class Sender:
     Args:
         world: Its clock.
         stack: Its operating system's.
+        round_trip: Until an acknowledgement comes while all is well.
         repeat: Sends again what is not acknowledged.
         give_up: The connection is dead.
     """
@@ -143,11 +147,18 @@ class Sender:
         "_stack",
         "_unacknowledged",
         "_world",
+        "round_trip",
     )
 
     def __init__(
-        self, world: World, stack: Stack, repeat: Callable[[], None], give_up: Callable[[], None]
+        self,
+        world: World,
+        stack: Stack,
+        round_trip: Duration,
+        repeat: Callable[[], None],
+        give_up: Callable[[], None],
     ) -> None:
+        self.round_trip = round_trip
         self._world = world
         self._stack = stack
         self._repeat = repeat
@@ -163,10 +174,12 @@ class Sender:
         self._unacknowledged += 1
         if self._unacknowledged == 1:
             self._repetitions = 0
-            self._arm(self._stack.first_wait(self._world.now, 1))
+            self._arm(self._stack.first_wait(self._world.now, 1, self.round_trip))
         elif self._repetitions == 0:
             # What is newer may be probed for sooner, and puts nothing off.
-            self._arm(min(self._at, self._stack.first_wait(self._world.now, self._unacknowledged)))
+            self._arm(
+                min(self._at, self._stack.first_wait(self._world.now, self._unacknowledged, self.round_trip))
+            )
 
     def acknowledged(self, count: int) -> None:
         """So many frames have arrived, and the news of it is here."""
@@ -175,7 +188,7 @@ class Sender:
             self.stop()
             if self._unacknowledged:
                 self._repetitions = 0
-                self._arm(self._stack.first_wait(self._world.now, self._unacknowledged))
+                self._arm(self._stack.first_wait(self._world.now, self._unacknowledged, self.round_trip))
 
     def stop(self) -> None:
         """Wait for nothing any more."""
@@ -197,7 +210,7 @@ class Sender:
         if self._repetitions <= 2:
             self._first_repetition = now
         self._repeat()
-        self._arm(self._stack.next_wait(now, self._repetitions))
+        self._arm(self._stack.next_wait(now, self._repetitions, self.round_trip))
 
 
 def _time_of(base: Duration, retries: int) -> Duration:
