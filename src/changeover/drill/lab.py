@@ -210,8 +210,8 @@ class Lab:
     def impair(self, sender: str, listener: str, impairment: Impairment, lan: str | None = None) -> Span:
         """Impair what goes from one host to another on a LAN, or on all; done again, it takes the new values.
 
-        What is under way stays as it was, but a cut loses it. Random numbers go on where they were: only a new
-        lab repeats them.
+        What is under way stays as it was, but a cut loses it. Random numbers go on where they were; only a
+        new lab repeats them.
 
         Raises:
             LabError: They share no LAN, or the lab is not `switched`.
