@@ -4,8 +4,8 @@
     make trips ARGS="--seconds 120"
     make trips ARGS="--only loss:20%"
 
-The plant has one pair of I/O servers and eight clients on one computer, page scan 100 ms. Sheets and records are
-in out/trips. The exit status is 1 when a count lies outside its prediction; of true predictions each run of
+The plant has one pair of I/O servers and eight clients on one computer, page scan 100 ms. Sheets and records
+are in out/trips. The exit status is 1 when a count lies outside its prediction; of true predictions each run of
 three values has one in about seven that does, so the whole is what counts: see the last line.
 """
 

@@ -20,7 +20,7 @@ DEFAULT_MS = (500, 1000, 2000)
 
 def read_disturbance(ctx: click.Context, param: click.Parameter, text: str | None) -> Disturbance | None:
     """A disturbance of the command line; a usage error for any other text."""
-    from changeover.config.disturbance import parse_disturbance
+    from changeover.runtime.disturbances import parse_disturbance
 
     try:
         return None if text is None else parse_disturbance(text)

@@ -38,7 +38,7 @@ def _squares(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...])
 
 def _spells(ctx: click.Context, param: click.Parameter, text: str | None) -> Spells | None:
     """LENGTH/GAP of the command line; a usage error for any other text."""
-    from changeover.config.disturbance import parse_spells
+    from changeover.runtime.disturbances import parse_spells
 
     try:
         return None if text is None else parse_spells(text)

@@ -21,7 +21,6 @@ from statistics import median
 from threading import Event, Thread
 from typing import Any
 
-from changeover.config.disturbance import disturbance_in_words
 from changeover.config.project import Project
 from changeover.config.tags import AddressChecker
 from changeover.drill.backup import course_of
@@ -34,6 +33,7 @@ from changeover.forecast.false_trips import Rate, SessionCourse, device_rate, pa
 from changeover.model.moment import MILLISECOND, Duration, to_seconds
 from changeover.model.plant import Plant
 from changeover.model.server import Function, IoServer
+from changeover.runtime.disturbances import disturbance_in_words
 from changeover.runtime.process import check_runnable
 from changeover.runtime.trend_server import scan_period
 from changeover.scenario.disturbance import Disturbance, Pauses, SlowAnswers, Spells
