@@ -13,6 +13,7 @@ import click
 
 from changeover.cli.common import fail, json_option, load, project_argument, working
 from changeover.cli.forecast import read_seconds
+from changeover.cli.plan_trips import read_false_trips
 from changeover.model.server import Function
 from changeover.scenario.fault import Fault
 
@@ -58,6 +59,17 @@ SWEEP_FILE = "plan-sweep.svg"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the sweep into this SVG file; by default plan-sweep.svg in the folder you are in.",
 )
+@click.option(
+    "--network",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What `changeover measure` wrote: state the risk of false trips.",
+)
+@click.option(
+    "--false-trips",
+    callback=read_false_trips,
+    metavar="RATE",
+    help="With --network, how often the whole plant may trip falsely: 1/year, 2/day. Floors follow from it.",
+)
 @click.option("--write", is_flag=True, help="Set the parameters in citect.ini; a backup is left beside it.")
 @json_option
 def command(
@@ -69,6 +81,8 @@ def command(
     version: str | None,
     sweep: bool,
     chart: Path | None,
+    network: Path | None,
+    false_trips: float | None,
     write: bool,
     as_json: bool,
 ) -> None:
@@ -87,6 +101,9 @@ def command(
         raise click.UsageError("--chart draws a sweep: give --sweep")
     if chart is not None and chart.suffix.lower() != ".svg":
         raise click.UsageError(f"--chart writes an SVG file: {chart} does not end with .svg")
+    if false_trips is not None and network is None:
+        raise click.UsageError("--false-trips needs --network: a rate follows from what was measured")
+    from changeover.cli.plan_trips import TripOutlook, demand_of, load_network
     from changeover.guide.cells import Measure
     from changeover.guide.planner import make_plan
     from changeover.guide.remedies import remedies
@@ -94,29 +111,36 @@ def command(
     if write and version is not None:
         fail("--write plans for the version of plant.toml: leave --version out")
     project = load(folder, version, judged=True)
+    measured = None if network is None else load_network(network, project.plant)
+    demand = demand_of(measured, false_trips)
     if sweep:
-        from changeover.cli.plan_sweep import print_sweep
+        from changeover.cli.plan_sweep import Asked, print_sweep
 
         measure = Measure(at)
-        print_sweep(project, measure, _wanted(functions, faults), target, chart or Path(SWEEP_FILE), as_json)
+        asked_for = Asked(measure, _wanted(functions, faults), target, demand)
+        print_sweep(project, asked_for, measured, chart or Path(SWEEP_FILE), as_json)
         return
     assert target is not None, "either of the two is there"
-    asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults))
+    asked = (project.plant, project.ini, target, Measure(at), _wanted(functions, faults), demand)
     with working("planning"):
         plan = make_plan(*asked)
         found = remedies(*asked) if plan.unmet or not plan.before else ()
-    written = _write(project, plan) if write and plan.is_met else None
+    trips = None if measured is None else TripOutlook.of(project.plant, plan, measured, false_trips)
+    is_met = plan.is_met and (trips is None or trips.is_kept)
+    written = _write(project, plan) if write and is_met else None
     if as_json:
         from changeover.cli.plan_view import document
 
-        click.echo(json.dumps(document(project.plant, plan, found, written), indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(document(project.plant, plan, found, written, trips), indent=2, ensure_ascii=False)
+        )
     else:
         from changeover.cli.plan_view import print_plan
 
-        print_plan(project.plant, plan, found)
+        print_plan(project.plant, plan, found, trips)
         if written:
             click.echo(written)
-    raise SystemExit(0 if plan.is_met else UNMET)
+    raise SystemExit(0 if is_met else UNMET)
 
 
 def _wanted(functions: tuple[str, ...], faults: tuple[str, ...]) -> Callable[[Forecast], bool]:

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from changeover.cli.console import add_alike, make_console
+from changeover.cli.plan_trips import TripOutlook
 from changeover.forecast.advice import holders
 from changeover.forecast.wording import seconds
 from changeover.guide.cells import Cell, Measure, cell_of
@@ -26,7 +27,7 @@ FIGURES = {
 }
 
 
-def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy]) -> None:
+def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy], trips: TripOutlook | None = None) -> None:
     """Print a plan for people, and where it cannot be met what would help."""
     console = make_console()
     family = plant.policy.family.value
@@ -57,11 +58,13 @@ def print_plan(plant: Plant, plan: Plan, found: Sequence[Remedy]) -> None:
         click.echo(line)
     for line in _load(plant, plan):
         click.echo(line)
-    for line in _risk(plan):
+    for line in _risk(plan) if trips is None else trips.lines():
         click.echo(line)
 
 
-def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | None) -> dict[str, Any]:
+def document(
+    plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | None, trips: TripOutlook | None = None
+) -> dict[str, Any]:
     """The same for programs."""
     before, after = load_of(plant), load_of(turned(plant, plan.values))
     return {
@@ -107,6 +110,7 @@ def document(plant: Plant, plan: Plan, found: Sequence[Remedy], written: str | N
             if floor.why and knob.value < floor.value
         ],
         "heartbeats_per_s": {"before": before.heartbeats_per_s, "after": after.heartbeats_per_s},
+        "false_trips": None if trips is None else trips.as_json(),
         "written": written,
     }
 

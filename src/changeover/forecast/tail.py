@@ -6,9 +6,9 @@ themselves are distributed by (Balkema and de Haan, Pickands):
 
     sf(y) = (1 + ξ y/σ)^(−1/ξ),    exp(−y/σ) for ξ = 0,    and none beyond −σ/ξ for ξ < 0
 
-With θ = ξ/σ the likelihood is maximal, for given θ, at ξ(θ) = Σ log(1 + θ yᵢ)/n, so that one number is left to
-search for (Grimshaw, Technometrics 35(2), 1993). Sessions that ended before the acknowledgement came are known
-to have taken *at least* so long: they contribute their sf, and ξ(θ) sums over them too.
+With θ = ξ/σ the likelihood is maximal, for given θ, at ξ(θ) = Σ log(1 + θ yᵢ)/n, so that one number is left
+to search for (Grimshaw, Technometrics 35(2), 1993). Sessions that ended before the acknowledgement came are
+known to have taken *at least* so long: they contribute their sf, and ξ(θ) sums over them too.
 
 The rate beyond t is r = λ sf(t − u). Its interval holds every r for which some (λ, ξ, σ) with λ sf(t − u) = r
 has a log-likelihood within χ²(95 %)/2 = 1.92 of the greatest. The likelihood of n episodes in T seconds is

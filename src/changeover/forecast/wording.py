@@ -46,3 +46,37 @@ def unaffected(forecasts: Iterable[Forecast]) -> list[str]:
 def few(names: list[str]) -> str:
     """Names, all of three, else two and how many more."""
     return ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} and {len(names) - 2} more"
+
+
+_SPANS = (
+    ("year", 365.25 * 86_400),
+    ("month", 365.25 * 7200),
+    ("day", 86_400.0),
+    ("hour", 3600.0),
+    ("second", 1.0),
+)
+
+
+def per_time(per_s: float) -> str:
+    """A rate in the shortest span that leaves a number above 1: `3.2 per day`, `0.04 per year`."""
+    for name, span in reversed(_SPANS):
+        if per_s * span >= 1.0:
+            return f"{per_s * span:.3g} per {name}"
+    return f"{per_s * _SPANS[0][1]:.2g} per year"
+
+
+def read_rate(text: str) -> float:
+    """A rate as people write it, `1/year` or `0.5/day`, per second.
+
+    Raises:
+        ValueError: It is none, or not above 0.
+    """
+    number, stroke, unit = text.strip().partition("/")
+    spans = dict(_SPANS)
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not stroke or unit.strip() not in spans or not 0 < value < float("inf"):
+        raise ValueError(f"{text!r} is no rate, write a number above 0 per {', '.join(spans)}, like 1/year")
+    return value / spans[unit.strip()]

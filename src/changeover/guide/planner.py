@@ -15,9 +15,10 @@ from changeover.config.ini import IniFile
 from changeover.forecast.result import Forecast, Outcome
 from changeover.forecast.rules import forecast_plant
 from changeover.guide.cells import ROUNDING_S, Cell, Measure, Oracle, changing_over
-from changeover.guide.floors import Floor, floor_of
+from changeover.guide.floors import Floor
 from changeover.guide.knobs import Knob, Values, knobs_of
 from changeover.guide.subsets import Subsets
+from changeover.guide.trip_floors import TripDemand, floors_of
 from changeover.guide.values import BestValues
 from changeover.model.plant import Plant
 
@@ -153,6 +154,7 @@ def make_plan(
     target_s: float,
     measure: Measure = Measure.MAX,
     wanted: Callable[[Forecast], bool] = lambda _: True,
+    demand: TripDemand | None = None,
 ) -> Plan:
     """Plan for a target.
 
@@ -162,25 +164,31 @@ def make_plan(
         target_s: The target, in seconds.
         measure: Which figure of a changeover.
         wanted: Whether a row of the forecast is asked for.
+        demand: How rarely it may trip falsely, None where that is not asked.
     """
-    return Planner(plant, ini, measure, wanted).plan(target_s)
+    return Planner(plant, ini, measure, wanted, demand).plan(target_s)
 
 
 class Planner:
     """Plans for one plant, as often as one likes: what was forecast once is known.
 
     Args:
-        plant, ini, measure, wanted: As for `make_plan`.
+        plant, ini, measure, wanted, demand: As for `make_plan`.
 
     Attributes:
         lost: Rows that are asked for and come to no changeover at all.
     """
 
     def __init__(
-        self, plant: Plant, ini: IniFile, measure: Measure, wanted: Callable[[Forecast], bool]
+        self,
+        plant: Plant,
+        ini: IniFile,
+        measure: Measure,
+        wanted: Callable[[Forecast], bool],
+        demand: TripDemand | None = None,
     ) -> None:
         self._knobs = knobs_of(plant, ini)
-        self._floors = {knob: floor_of(plant, knob) for knob in self._knobs}
+        self._floors = floors_of(plant, self._knobs, demand)
         self._least = {knob: floor.value for knob, floor in self._floors.items() if floor.value < knob.value}
         self._measure = measure
         rows = [row for row in forecast_plant(plant) if wanted(row)]

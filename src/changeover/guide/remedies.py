@@ -13,9 +13,9 @@ from changeover.config.ini import IniFile
 from changeover.config.servers import PAGE_SCAN_MS_MIN
 from changeover.forecast.result import Forecast
 from changeover.guide.cells import ROUNDING_S, Measure
-from changeover.guide.floors import floor_of
 from changeover.guide.knobs import knobs_of, turned
 from changeover.guide.planner import Planner
+from changeover.guide.trip_floors import TripDemand, floors_of
 from changeover.model.lan import Lan
 from changeover.model.moment import MILLISECOND
 from changeover.model.plant import Plant
@@ -45,7 +45,12 @@ class Remedy:
 
 
 def remedies(
-    plant: Plant, ini: IniFile, target_s: float, measure: Measure, wanted: Callable[[Forecast], bool]
+    plant: Plant,
+    ini: IniFile,
+    target_s: float,
+    measure: Measure,
+    wanted: Callable[[Forecast], bool],
+    demand: TripDemand | None = None,
 ) -> tuple[Remedy, ...]:
     """What shortens the longest changeover that is reachable, or leaves fewer faults without any.
 
@@ -55,15 +60,16 @@ def remedies(
         target_s: The target that no parameters reach, in seconds.
         measure: Which figure of a changeover.
         wanted: Whether a row of the forecast is asked for.
+        demand: How rarely it may trip falsely, None where that is not asked.
     """
 
     def ask(what: str, changed: Plant) -> Remedy:
-        planner = Planner(changed, ini, measure, wanted)
+        planner = Planner(changed, ini, measure, wanted, demand)
         reach = planner.least_s
         return Remedy(what, reach, reach <= target_s + ROUNDING_S, len(planner.lost))
 
     # No remedy is credited with a time-out that is too short for what was measured.
-    floors = {knob: floor_of(plant, knob) for knob in knobs_of(plant, ini)}
+    floors = floors_of(plant, knobs_of(plant, ini), demand)
     short = {knob: floor.value for knob, floor in floors.items() if floor.why and knob.value < floor.value}
     plant = turned(plant, short)
     now = ask("", plant)

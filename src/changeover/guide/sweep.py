@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, exp, log
 
+from changeover.forecast.tail import Rate
+from changeover.forecast.trip_rates import trip_rates
+from changeover.guide.knobs import turned
 from changeover.guide.planner import Plan, Planner
+from changeover.model.network import Network
+from changeover.model.plant import Plant
 
 ASKED_S = (5.0, 3.0, 1.0)
 """Targets that everybody asks for: planned whether they can be reached or not."""
@@ -60,6 +65,21 @@ def sweep(planner: Planner, asked: Iterable[float], track: Callable[[list[float]
         between = set()
     targets = sorted(shown | between, reverse=True)
     return Swept(now, least, tuple(planner.plan(target) for target in track(targets)), frozenset(shown))
+
+
+def frontier(plant: Plant, swept: Swept, network: Network) -> dict[float, Rate]:
+    """How often the plant trips falsely with each plan that meets its target, per second.
+
+    Args:
+        plant: As it is.
+        swept: The plans.
+        network: What was measured.
+    """
+    return {
+        plan.target_s: trip_rates(turned(plant, plan.values), network).total
+        for plan in swept.plans
+        if plan.is_met
+    }
 
 
 def _rounded_up(span_s: float) -> float:

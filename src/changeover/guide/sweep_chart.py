@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from changeover.config.parameters import ParameterUnit
-from changeover.forecast.drawing import ALARM, GRID, INK, PALE, colours, drawn
-from changeover.forecast.wording import seconds
+from changeover.forecast.drawing import ALARM, BLUE, GRID, INK, PALE, colours, drawn
+from changeover.forecast.tail import Rate
+from changeover.forecast.trip_rates import SECONDS_PER_YEAR
+from changeover.forecast.wording import per_time, seconds
 from changeover.guide.knobs import Knob
 from changeover.guide.planner import Plan
 from changeover.guide.sweep import ASKED_S, Swept
@@ -18,6 +20,8 @@ from changeover.guide.sweep import ASKED_S, Swept
 _SIZE_IN = (10.0, 7.2)
 _LEFT, _WIDTH = 0.085, 0.7
 _UPPER, _LOWER = (0.525, 0.355), (0.09, 0.355)
+_FRONTIER_IN = 2.9
+_FOOT_PER_YEAR = 1e-6
 _MARGIN = 0.02
 _ROOM = 1.25
 _NAME_GAP = 1.02
@@ -25,26 +29,75 @@ _REACHED = "#e8f2ec"
 _OUT = "#fbeaea"
 
 
-def chart_svg(swept: Swept, title: str, measure: str) -> str:
+def chart_svg(
+    swept: Swept,
+    title: str,
+    measure: str,
+    trips: Mapping[float, Rate] | None = None,
+    bound: float | None = None,
+) -> str:
     """Draw a sweep.
 
     Args:
         swept: The plans.
         title: Heading, such as the plant's name and version.
         measure: Which figure of a changeover meets the target, in words.
+        trips: By target, how often the plant trips falsely then, per second; drawn below where there is any.
+        bound: How often it may.
 
     Returns:
         An SVG document; equal arguments give equal text.
     """
-    return drawn(lambda: _figure(swept, title, measure)).decode()
+    return drawn(lambda: _figure(swept, title, measure, trips or {}, bound)).decode()
 
 
-def _figure(swept: Swept, title: str, measure: str) -> Figure:
+def _figure(
+    swept: Swept, title: str, measure: str, trips: Mapping[float, Rate], bound: float | None
+) -> Figure:
+    if trips:
+        return _with_frontier(swept, title, measure, trips, bound)
     figure = Figure(figsize=_SIZE_IN, facecolor="white")
-    figure.text(_MARGIN, 0.955, title, fontsize=13, fontweight="bold", color=INK, va="center")
+    _fill(figure, swept, title, measure, 1.0)
+    return figure
+
+
+def _with_frontier(
+    swept: Swept, title: str, measure: str, trips: Mapping[float, Rate], bound: float | None
+) -> Figure:
+    """The same, and below it what the targets cost in false trips."""
+    share = _SIZE_IN[1] / (_SIZE_IN[1] + _FRONTIER_IN)
+    figure = Figure(figsize=(_SIZE_IN[0], _SIZE_IN[1] / share), facecolor="white")
+    low, high = _fill(figure, swept, title, measure, share)
+    axes = figure.add_axes((_LEFT, 0.07, _WIDTH, 1 - share - 0.085))
+    _dress(axes, low, high)
+    axes.set_yscale("log")
+    axes.set_ylabel("false trips per year", color=PALE, fontsize=8.5)
+    axes.set_xlabel("target, seconds", color=PALE, fontsize=8.5)
+    targets = sorted(trips)
+    # A rate of nothing has no place on this scale: it is drawn at its foot.
+    foot = _FOOT_PER_YEAR
+    of = {t: [max(r * SECONDS_PER_YEAR, foot) for r in trips[t]] for t in targets}
+    axes.fill_between(targets, [of[t][1] for t in targets], [of[t][2] for t in targets], color=BLUE, alpha=0.18,
+                      linewidth=0, label="95 of 100")  # fmt: skip
+    axes.plot(targets, [of[t][0] for t in targets], color=BLUE, linewidth=1.7, label="as measured")
+    if bound is not None:
+        axes.axhline(
+            bound * SECONDS_PER_YEAR, color=ALARM, linewidth=1.2, label=f"allowed: {per_time(bound)}"
+        )
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8)
+    return figure
+
+
+def _fill(figure: Figure, swept: Swept, title: str, measure: str, share: float) -> tuple[float, float]:
+    """Draw cost and values into the upper share of a figure; the ends of the scale of targets."""
+
+    def at(height: float) -> float:
+        return 1 - (1 - height) * share
+
+    figure.text(_MARGIN, at(0.955), title, fontsize=13, fontweight="bold", color=INK, va="center")
     figure.text(
         _MARGIN,
-        0.918,
+        at(0.918),
         "what each target costs: the smallest change of parameters with which every changeover meets it, "
         f"{measure}",
         fontsize=8.5,
@@ -54,8 +107,8 @@ def _figure(swept: Swept, title: str, measure: str) -> Figure:
     met = [plan for plan in swept.plans if plan.is_met]
     low = min([swept.least_s, *ASKED_S]) / _ROOM
     high = max([swept.now_s, *ASKED_S]) * _ROOM
-    upper = figure.add_axes((_LEFT, _UPPER[0], _WIDTH, _UPPER[1]))
-    lower = figure.add_axes((_LEFT, _LOWER[0], _WIDTH, _LOWER[1]))
+    upper = figure.add_axes((_LEFT, at(_UPPER[0]), _WIDTH, _UPPER[1] * share))
+    lower = figure.add_axes((_LEFT, at(_LOWER[0]), _WIDTH, _LOWER[1] * share))
     for axes in (upper, lower):
         _dress(axes, low, high)
         axes.axvspan(low, max(swept.least_s, low), color=_OUT, linewidth=0, zorder=0)
@@ -63,8 +116,9 @@ def _figure(swept: Swept, title: str, measure: str) -> Figure:
     upper.tick_params(axis="x", labelbottom=False)
     _cost(upper, met, swept)
     _values(lower, met, swept, high)
-    lower.set_xlabel("target, seconds", color=PALE, fontsize=8.5)
-    return figure
+    if share == 1.0:
+        lower.set_xlabel("target, seconds", color=PALE, fontsize=8.5)
+    return low, high
 
 
 def _dress(axes: Any, low: float, high: float) -> None:
