@@ -1,10 +1,10 @@
-"""Measure a plant in the lab while a backup and a slow PLC are made, and say whether both were found and named.
+"""Measure a plant in the lab while a backup and a slow PLC are made, and see whether both were found.
 
     make measure-site                      32 minutes
     make measure-site ARGS="--minutes 5"
 
-The plant is the template's, in namespaces. `changeover measure` runs twice: on the operator's computer, and on
-the primary's, from which it asks the PLC too. After a third of the time a backup goes from the one to the
+The plant is the template's, in namespaces. `changeover measure` runs twice: on the operator's computer, and
+on the primary's, from which it asks the PLC too. After a third of the time a backup goes from the one to the
 other for a tenth of it; the PLC answers nothing now and then. The exit status is 1 when one was not found.
 """
 

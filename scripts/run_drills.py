@@ -13,8 +13,8 @@ them, and looks whether every changeover of alarms, trends and reports stays bel
 The third begins with the defaults of each family, lets `changeover plan --write` set the parameters for
 that target, and strikes likewise: every changeover of every function has to meet it.
 
-The fourth lets the kernel alone find a silent peer (D2), with tcp_retries2 and tcp_syn_retries set in the lab,
-and strikes likewise: nothing may lie outside its forecast by more than a tenth.
+The fourth lets the kernel alone find a silent peer (D2), with tcp_retries2 and tcp_syn_retries set in the
+lab, and strikes likewise: nothing may lie outside its forecast by more than a tenth.
 
 Sheets and records are in out/drills. The exit status is 1 when a drill missed its forecast, or an audit found
 something lost or doubled, or the limit did not hold.

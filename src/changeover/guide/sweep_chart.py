@@ -76,14 +76,13 @@ def _with_frontier(
     targets = sorted(trips)
     # A rate of nothing has no place on this scale: it is drawn at its foot.
     foot = _FOOT_PER_YEAR
-    of = {t: [max(r * SECONDS_PER_YEAR, foot) for r in trips[t]] for t in targets}
-    axes.fill_between(targets, [of[t][1] for t in targets], [of[t][2] for t in targets], color=BLUE, alpha=0.18,
-                      linewidth=0, label="95 of 100")  # fmt: skip
-    axes.plot(targets, [of[t][0] for t in targets], color=BLUE, linewidth=1.7, label="as measured")
+    yearly = ([max(r * SECONDS_PER_YEAR, foot) for r in trips[target]] for target in targets)
+    rates, least, most = zip(*yearly, strict=True)
+    axes.fill_between(targets, least, most, color=BLUE, alpha=0.18, linewidth=0, label="95 of 100")
+    axes.plot(targets, rates, color=BLUE, linewidth=1.7, label="as measured")
     if bound is not None:
-        axes.axhline(
-            bound * SECONDS_PER_YEAR, color=ALARM, linewidth=1.2, label=f"allowed: {per_time(bound)}"
-        )
+        allowed = f"allowed: {per_time(bound)}"
+        axes.axhline(bound * SECONDS_PER_YEAR, color=ALARM, linewidth=1.2, label=allowed)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8)
     return figure
 
