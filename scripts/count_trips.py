@@ -5,7 +5,7 @@
     make trips ARGS="--only loss:20%"
 
 The plant has one pair of I/O servers and eight clients on one computer, page scan 100 ms. Sheets and records
-are in out/trips. The exit status is 1 when a count lies outside its prediction; of twenty true predictions one
+are in out/trips. The exit status is 1 when a count lies outside its prediction; of twenty true ones one
 does, so the whole is what counts: see the last line.
 """
 

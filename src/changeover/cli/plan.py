@@ -61,8 +61,10 @@ SWEEP_FILE = "plan-sweep.svg"
 )
 @click.option(
     "--network",
+    "networks",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="What `changeover measure` wrote: state the risk of false trips.",
+    help="What `changeover measure` wrote: state the risk of false trips. One of each computer, if need be.",
 )
 @click.option(
     "--false-trips",
@@ -81,7 +83,7 @@ def command(
     version: str | None,
     sweep: bool,
     chart: Path | None,
-    network: Path | None,
+    networks: tuple[Path, ...],
     false_trips: float | None,
     write: bool,
     as_json: bool,
@@ -101,9 +103,9 @@ def command(
         raise click.UsageError("--chart draws a sweep: give --sweep")
     if chart is not None and chart.suffix.lower() != ".svg":
         raise click.UsageError(f"--chart writes an SVG file: {chart} does not end with .svg")
-    if false_trips is not None and network is None:
+    if false_trips is not None and not networks:
         raise click.UsageError("--false-trips needs --network: a rate follows from what was measured")
-    from changeover.cli.plan_trips import TripOutlook, demand_of, load_network
+    from changeover.cli.plan_trips import TripOutlook, demand_of, load_networks
     from changeover.guide.cells import Measure
     from changeover.guide.planner import make_plan
     from changeover.guide.remedies import remedies
@@ -111,7 +113,7 @@ def command(
     if write and version is not None:
         fail("--write plans for the version of plant.toml: leave --version out")
     project = load(folder, version, judged=True)
-    measured = None if network is None else load_network(network, project.plant)
+    measured = load_networks(networks, project.plant)
     demand = demand_of(measured, false_trips)
     if sweep:
         from changeover.cli.plan_sweep import Asked, print_sweep

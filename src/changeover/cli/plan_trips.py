@@ -31,20 +31,37 @@ def read_false_trips(ctx: click.Context, param: click.Parameter, text: str | Non
         raise click.BadParameter(str(error), ctx, param) from None
 
 
-def load_network(path: Path, plant: Plant) -> Network:
-    """Read what was measured; with faults in it, list them all and end with status 2."""
+def load_networks(paths: tuple[Path, ...], plant: Plant) -> Network | None:
+    """Read what was measured, all of it as one; with faults in it, list them all and end with status 2."""
+    import msgspec
+
     from changeover.config.diagnostics import ConfigurationError
     from changeover.config.measurement import read_measurement
 
-    try:
-        network = read_measurement(path)
-    except ConfigurationError as error:
-        for diagnostic in error.diagnostics:
-            click.echo(str(diagnostic), err=True)
-        raise SystemExit(2) from None
-    if network.plant and network.plant != plant.name:
-        fail(f"{path} was measured in the plant {network.plant!r}, this one is {plant.name!r}")
-    return network
+    found: list[Network] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            network = read_measurement(path)
+        except ConfigurationError as error:
+            problems += map(str, error.diagnostics)
+            continue
+        if network.plant and network.plant != plant.name:
+            problems.append(
+                f"{path}: was measured in the plant {network.plant!r}, this one is {plant.name!r}"
+            )
+        found.append(network)
+    if problems:
+        fail("\n".join(problems))
+    if not found:
+        return None
+    return msgspec.structs.replace(
+        found[0],
+        computer=", ".join(dict.fromkeys(one.computer for one in found if one.computer)),
+        # The rates of each stream know their own exposure: this is for telling how far one looks beyond it.
+        seconds=min(one.seconds for one in found),
+        streams=tuple(stream for one in found for stream in one.streams),
+    )
 
 
 def demand_of(network: Network | None, per_s: float | None) -> TripDemand | None:

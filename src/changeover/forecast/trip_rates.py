@@ -5,6 +5,9 @@ SendTimeout (D1), a unit to answers that come later than its driver is patient (
 request fails (below 5.0) a request to answers later than TimeOut (I3). What was measured of a way or a unit
 counts for it. Where it was not measured itself, the worst of the same LAN does, or else the worst of all: it
 is said which.
+
+A tail that the fit ends somewhere is not believed to end there: from nothing that was measured follows that
+nothing worse can come. Where the exponential tail of the same mean is the heavier one, it counts.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import exp
 
 from changeover.forecast.tail import Rate, Tail, fit_tail
 from changeover.model.moment import MILLISECOND, Duration, to_seconds
@@ -108,6 +112,11 @@ def trip_rates(plant: Plant, network: Network) -> TripRates:
     return TripRates(tuple(_rate(network, one) for one in exposed(plant)))
 
 
+def is_measured(network: Network, those: Iterable[Exposed]) -> bool:
+    """Whether anything was measured that stands for one of those."""
+    return any(_stream_of(network, one) is not None for one in those)
+
+
 def least_patience(network: Network, those: Sequence[Exposed], per_s: float) -> Duration:
     """The shortest time-out, in whole milliseconds, with which all of those together trip rarely enough.
 
@@ -117,11 +126,14 @@ def least_patience(network: Network, those: Sequence[Exposed], per_s: float) -> 
         per_s: How often they may trip together, per second.
 
     Returns:
-        0 where nothing was measured of any. Never less than what belongs to the body of any.
+        Never less than what belongs to the body of any.
+
+    Raises:
+        ValueError: Nothing was measured of any: see `is_measured`.
     """
     tails = [(one.count, tail) for one in those if (tail := _tail_of(network, one)) is not None]
     if not tails:
-        return 0
+        raise ValueError("nothing was measured of what this time-out governs")
     least = max(tail.threshold for _, tail in tails)
 
     def rare(span_s: float) -> bool:
@@ -216,9 +228,20 @@ def _rate(network: Network, one: Exposed) -> TripRate:
         return TripRate(one, None, None, False)
     tail = _tail(stream)
     patience = to_seconds(one.patience)
-    rate = tail.rate_above(max(patience, tail.threshold))
+    rate = _rate_above(tail, patience)
     scaled = Rate(*(one.count * figure for figure in rate))
     return TripRate(one, stream.name, scaled, patience < tail.threshold)
+
+
+def _rate_above(tail: Tail, span_s: float) -> Rate:
+    """How often a delay goes beyond a span; of one in the body, how often it goes beyond the threshold."""
+    span_s = max(span_s, tail.threshold)
+    fitted = tail.rate_above(span_s)
+    if not tail.excesses:
+        return fitted
+    mean = (sum(tail.excesses) + sum(tail.censored)) / len(tail.excesses)
+    endless = tail.episodes / tail.exposure * exp(-(span_s - tail.threshold) / mean)
+    return Rate(max(fitted.rate, endless), fitted.low, max(fitted.high, endless))
 
 
 def _tail_of(network: Network, one: Exposed) -> Tail | None:
@@ -228,13 +251,11 @@ def _tail_of(network: Network, one: Exposed) -> Tail | None:
 
 def _stream_of(network: Network, one: Exposed) -> StreamRecord | None:
     """What was measured of it, or else the worst of its LAN, or else the worst of its kind."""
-    own = network.stream(one.kind, one.subject)
     alike = [stream for stream in network.streams if stream.kind is one.kind and stream.seconds > 0]
-    if own is not None and own.seconds > 0:
-        return own
+    own = [stream for stream in alike if stream.name == one.subject]
     lan = one.subject.rpartition("/")[2]
     near = [stream for stream in alike if stream.name.rpartition("/")[2] == lan]
-    return _worst(near or alike)
+    return _worst(own or near or alike)
 
 
 def _worst(streams: Iterable[StreamRecord]) -> StreamRecord | None:

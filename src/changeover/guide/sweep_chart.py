@@ -21,7 +21,7 @@ _SIZE_IN = (10.0, 7.2)
 _LEFT, _WIDTH = 0.085, 0.7
 _UPPER, _LOWER = (0.525, 0.355), (0.09, 0.355)
 _FRONTIER_IN = 2.9
-_FOOT_PER_YEAR = 1e-6
+_FOOT_PER_YEAR = 0.01
 _MARGIN = 0.02
 _ROOM = 1.25
 _NAME_GAP = 1.02
@@ -72,6 +72,8 @@ def _with_frontier(
     _dress(axes, low, high)
     axes.set_yscale("log")
     axes.set_ylabel("false trips per year", color=PALE, fontsize=8.5)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.7g}".replace(",", "\u2009")))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("target, seconds", color=PALE, fontsize=8.5)
     targets = sorted(trips)
     # A rate of nothing has no place on this scale: it is drawn at its foot.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from changeover.config.parameters import REQUEST_TIMEOUT, SEND_TIMEOUT, ParameterUnit
 from changeover.forecast import trip_rates
-from changeover.forecast.trip_rates import Exposed, exposed, least_patience
+from changeover.forecast.trip_rates import Exposed, exposed, is_measured, least_patience
 from changeover.forecast.wording import per_time
 from changeover.guide.floors import Floor, floor_of
 from changeover.guide.knobs import Knob
@@ -40,28 +40,27 @@ def floors_of(plant: Plant, knobs: tuple[Knob, ...], demand: TripDemand | None) 
     if demand is None:
         return floors
     governed = {knob: those for knob in knobs if (those := _governed(plant, knob))}
-    waiting = {
-        knob: those for knob, those in governed.items() if knob.parameter.unit is not ParameterUnit.COUNT
-    }
-    for knob, those in governed.items():
-        share = demand.per_s / len(waiting)
-        found = _kept(knob) if knob not in waiting else _floor(plant, knob, those, demand.network, share)
-        if found is not None and found.value >= floors[knob].value:
+    measured = {knob: those for knob, those in governed.items() if is_measured(demand.network, those)}
+    waiting = [knob for knob in measured if knob.parameter.unit is not ParameterUnit.COUNT]
+    for knob, those in measured.items():
+        if knob in waiting:
+            found = _floor(plant, knob, those, demand.network, demand.per_s / len(waiting))
+        else:
+            found = _kept(knob)
+        if found.value > floors[knob].value:
             floors[knob] = found
     return floors
 
 
-def _floor(
-    plant: Plant, knob: Knob, those: tuple[Exposed, ...], network: Network, share: float
-) -> Floor | None:
-    """The least value with which those trip rarely enough; None where nothing was measured."""
+def _floor(plant: Plant, knob: Knob, those: tuple[Exposed, ...], network: Network, share: float) -> Floor:
+    """The least value with which those trip rarely enough."""
     patience = least_patience(network, those, share)
-    if not patience:
-        return None
     attempts = _attempts(plant, knob)
     value = -(-patience // (attempts * MILLISECOND))
     times = f" with {attempts} attempts" if attempts > 1 else ""
-    why = f"{len(those)} of what waits for it trip {per_time(share)} together at this value{times}"
+    sessions = "sessions" if knob.parameter == SEND_TIMEOUT else "devices"
+    what = f"{len(those)} {'requests' if knob.parameter == REQUEST_TIMEOUT else sessions}"
+    why = f"below it {what} trip more often than {per_time(share)} together{times}, by what was measured"
     return Floor(value, why, True)
 
 
