@@ -137,9 +137,7 @@ def least_patience(network: Network, those: Sequence[Exposed], per_s: float) -> 
     least = max(tail.threshold for _, tail in tails)
 
     def rare(span_s: float) -> bool:
-        return (
-            sum(count * tail.rate_above(max(span_s, tail.threshold)).rate for count, tail in tails) <= per_s
-        )
+        return sum(count * _rate_above(tail, span_s).rate for count, tail in tails) <= per_s
 
     return _first(rare, least)
 
