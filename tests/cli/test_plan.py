@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from changeover.cli.main import main
 from changeover.cli.new import write_project
+from changeover.model.network import Kind
+from networks import network, stream
 
 
 def plan(folder: Path, *options: str) -> Result:
@@ -168,3 +170,90 @@ def test_what_is_lost_altogether_has_its_remedy(folder: Path) -> None:
     assert result.exit_code == 1
     assert "cannot be met" in result.stdout
     assert "with a second LAN" in result.stdout
+
+
+# ---------------------------------------- what was measured
+
+
+def measured(folder: Path, *streams: object, plant: str = "water works") -> Path:
+    import msgspec
+
+    path = folder / f"network-{len(list(folder.glob('network-*')))}.json"
+    path.write_bytes(msgspec.json.encode(network(*streams, plant=plant)))
+    return path
+
+
+SESSION = stream(Kind.SESSION, "IOServer1/LAN_A", mean_ms=60)
+DEVICE = stream(Kind.DEVICE, "IOServer1.PLC1@1", mean_ms=40, seed=2)
+
+
+def test_false_trips_are_told_before_and_after(folder: Path) -> None:
+    path = measured(folder, SESSION)
+    result = plan(folder, "--target", "5s", "--network", str(path))
+    assert result.exit_code == 0, result.output
+    assert "false trips of" in result.stdout
+    assert "not measured, and not counted: IOServer1.PLC1@1" in result.stdout
+    assert "risk of false time-outs: not assessed" not in result.stdout
+    document = json.loads(plan(folder, "--target", "5s", "--network", str(path), "--json").stdout)
+    trips = document["false_trips"]
+    assert trips["after_per_s"]["rate"] > trips["before_per_s"]["rate"]
+    assert trips["unmeasured"] == ["IOServer1.PLC1@1"]
+    assert plan(folder, "--target", "5s", "--json").exit_code == 0
+
+
+def test_a_bound_on_false_trips_is_obeyed_or_the_target_is_out_of_reach(folder: Path) -> None:
+    files = ("--network", str(measured(folder, SESSION)), "--network", str(measured(folder, DEVICE)))
+    document = json.loads(plan(folder, "--target", "6s", *files, "--false-trips", "1/month", "--json").stdout)
+    assert document["met"]
+    assert document["false_trips"]["kept"]
+    assert document["false_trips"]["after_per_s"]["rate"] <= document["false_trips"]["bound_per_s"]
+    assert document["false_trips"]["unmeasured"] == []
+    result = plan(folder, "--target", "5s", *files, "--false-trips", "0.001/year")
+    assert result.exit_code == 1
+    assert "trip more often than" in result.stdout
+
+
+def test_a_bound_that_is_broken_already_is_not_planned_away(folder: Path) -> None:
+    ini = folder / "citect.ini"
+    ini.write_text(ini.read_text().replace("SendTimeout=2000", "SendTimeout=100"))
+    path = measured(folder, SESSION)
+    before = ini.read_text()
+    result = plan(folder, "--target", "10s", "--network", str(path), "--false-trips", "1/year", "--write")
+    assert result.exit_code == 1
+    assert "already too short, and left as it is: [LAN]SendTimeout" in result.stdout
+    assert "more than is allowed" in result.stdout
+    assert ini.read_text() == before
+
+
+def test_a_sweep_draws_the_frontier(folder: Path, tmp_path: Path) -> None:
+    path, chart = measured(folder, SESSION), tmp_path / "sweep.svg"
+    options = ("--sweep", "--network", str(path), "--false-trips", "1/day", "--chart", str(chart))
+    result = plan(folder, *options)
+    assert result.exit_code == 0, result.output
+    assert "false trips" in result.stdout
+    document = json.loads(plan(folder, *options, "--json").stdout)
+    rates = [one["false_trips_per_s"]["rate"] for one in document["targets"] if one["met"]]
+    assert rates[0] < rates[-1] <= max(rates) <= 1 / 86_400
+    assert chart.read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--false-trips", "1/year"), "--false-trips needs --network"),
+        (("--false-trips", "often"), "write a number above 0 per year, month, day, hour, second"),
+        (("--false-trips", "0/year"), "write a number above 0 per"),
+        (("--network", "nowhere.json"), "nowhere.json"),
+    ],
+)
+def test_what_is_wrong_with_a_measurement_is_said(folder: Path, options: tuple[str, ...], why: str) -> None:
+    result = plan(folder, "--target", "5s", *options)
+    assert result.exit_code == 2
+    assert why in " ".join(result.output.split())
+
+
+def test_another_plants_measurement_is_refused(folder: Path) -> None:
+    path = measured(folder, SESSION, plant="steel works")
+    result = plan(folder, "--target", "5s", "--network", str(path))
+    assert result.exit_code == 2
+    assert "was measured in the plant 'steel works', this one is 'water works'" in result.output

@@ -110,6 +110,21 @@ def test_family_b_waits_for_a_heartbeat(tmp_path, fault):
     assert all(d["com_s"] > 0 for d in drills), "below version 5.0 the tags show #COM until the heartbeat"
 
 
+@pytest.mark.namespaces
+@pytest.mark.usefixtures("lab_right")
+def test_where_the_kernel_alone_decides_the_drill_lies_within_its_forecast(tmp_path):
+    """tcp_retries2 = 1 in the lab: about 1.7 s from the first unanswered send, whatever SendTimeout says."""
+    folder = project(tmp_path / "plant", SMALL_C)
+    plant = (folder / "plant.toml").read_text()
+    plant = plant.replace('network_protocol = "acknowledged"', 'network_protocol = "linux"')
+    stack = "\n[linux]\ntcp_retries2 = 1\ntcp_syn_retries = 1\n\n[network]\nanswer_ms = 40\n"
+    (folder / "plant.toml").write_text(plant + stack)
+    (folder / "citect.ini").write_text(SMALL_C.replace("SendTimeout=1500", "SendTimeout=100"))
+    drills = drill(folder, "--function", "io-data", "--fault", "server-silent")
+    assert failures(drills) == []
+    assert all(1.4 < d["changeover_s"] < 2.5 for d in drills)
+
+
 def test_without_namespaces_what_needs_no_network_is_drilled(tmp_path):
     drills = drill(project(tmp_path / "plant", SMALLEST_C), "--loopback", "--fault", "server-frozen")
     assert failures(drills) == []
@@ -293,7 +308,13 @@ def test_what_was_found_is_kept_when_the_product_ends_by_itself(tmp_path):
             ("--function", "report", "--fault", "server-closed", "--target", "LAN_A"),
             "nothing to strike: --function report --fault server-closed --target LAN_A",
         ),
-        (("--seconds", "5"), "--send-timeouts and --seconds go with --backup"),
+        (("--seconds", "5"), "--send-timeouts, --device-timeouts and --seconds go with --backup"),
+        (("--disturb", "rain"), "write loss:SHARE like loss:2%"),
+        (("--disturb", "loss:1%", "--backup"), "--backup and --disturb are two things"),
+        (("--disturb", "loss:1%", "--fault", "server-closed"), "--disturb strikes nothing"),
+        (("--disturb", "loss:1%", "--loopback"), "--disturb strikes nothing, and needs namespaces"),
+        (("--disturb", "loss:1%", "--device-timeouts", "500"), "this disturbance trips SendTimeout"),
+        (("--disturb", "slow-device:1s/1m", "--send-timeouts", "500"), "a slow device trips the driver's"),
         (("--backup", "--fault", "server-closed"), "--backup strikes nothing"),
         (("--backup", "--loopback"), "--backup strikes nothing, and needs namespaces"),
         (("--backup", "--send-timeouts", "500,soon"), "write milliseconds with commas between"),

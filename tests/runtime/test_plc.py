@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -20,9 +21,11 @@ from changeover.drivers.modbus.codec import Decoder, Response
 from changeover.drivers.modbus.values import ReadPlan
 from changeover.drivers.modbus.writes import encode_write
 from changeover.model.lan import Endpoint
+from changeover.model.moment import MILLISECOND
 from changeover.model.tag import Tag, TagType
 from changeover.runtime.plc import MovingValues, PlcSettings, SimulatedPlc
 from changeover.runtime.plc_waves import Wave, parse_square
+from changeover.scenario.disturbance import Spells
 
 HOST = "127.77.0.1"
 STEP_NS = 100_000_000
@@ -410,3 +413,30 @@ def test_a_bad_address_is_a_usage_error(text: str) -> None:
     result = CliRunner().invoke(command, ["--address", text])
     assert result.exit_code == 2
     assert "is no address" in result.output
+
+
+def test_a_slow_plc_answers_nothing_and_then_all_that_it_was_asked() -> None:
+    """Asked again and again, until an answer has waited for the end of a spell."""
+    slow = Spells(gap=30 * MILLISECOND, length=30 * MILLISECOND)
+
+    async def talk(address: Endpoint, clock: Clock) -> None:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        for number in range(2000):
+            began = time.monotonic()
+            writer.write(bytes([0, number % 256, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]))
+            answer = await reader.readexactly(11)
+            assert answer[1] == number % 256
+            if time.monotonic() - began > 0.02:
+                break
+            await asyncio.sleep(0.001)
+        else:
+            pytest.fail("two seconds without any spell")
+        writer.close()
+
+    with_plc(talk, PlcSettings(slow=slow))
+
+
+def test_what_is_no_spell_is_refused_in_words() -> None:
+    result = CliRunner().invoke(command, ["--address", f"{HOST}:0", "--slow", "2s"])
+    assert result.exit_code == 2
+    assert "write LENGTH/GAP like 2s/1m" in " ".join(result.output.split())
