@@ -64,7 +64,9 @@ def test_a_changeover_that_the_network_stack_decides(project: Path) -> None:
     assert f"[windows] rto_ms = 300 ms, {toml}:" in result.stdout
     assert "[windows] tcp_initial_rtt_ms = 3000 ms, the default" in result.stdout
     assert "[linux]" not in result.stdout
-    assert "[windows]" not in explain(project, "--function", "io-data", "--fault", "device-silent").stdout
+    device = explain(project, "--function", "io-data", "--fault", "device-silent").stdout
+    assert "[windows]tcp_max_data_retransmissions" in device.partition("no effect:")[2]
+    assert "[windows] " not in device, "its numbers are told where they count only"
 
 
 def test_the_matrix_of_a_project_and_of_another_version(project: Path) -> None:

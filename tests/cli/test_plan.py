@@ -257,3 +257,46 @@ def test_another_plants_measurement_is_refused(folder: Path) -> None:
     result = plan(folder, "--target", "5s", "--network", str(path))
     assert result.exit_code == 2
     assert "was measured in the plant 'steel works', this one is 'water works'" in result.output
+
+
+# ---------------------------------------- where the network stack decides
+
+
+def relying_on(folder: Path, system: str) -> Path:
+    plant = folder / "plant.toml"
+    text = plant.read_text()
+    plant.write_text(text.replace('network_protocol = "acknowledged"', f'network_protocol = "{system}"'))
+    return folder
+
+
+def test_a_plan_for_windows_writes_a_registry_file_that_reads_back(folder: Path) -> None:
+    relying_on(folder, "windows")
+    before = (folder / "citect.ini").read_bytes()
+    result = plan(folder, "--target", "12s", "--write")
+    assert result.exit_code == 0, result.output
+    assert "[windows]tcp_max_data_retransmissions" in result.stdout
+    assert "import it with regedit" in result.stdout
+    plant = folder / "plant.toml"
+    plant.write_text(plant.read_text() + '\n[windows]\nregistry = "plan.reg"\n')
+    again = plan(folder, "--target", "12s")
+    assert "met as it is" in again.stdout
+    assert (folder / "citect.ini").read_bytes() == before
+    assert plan(folder, "--target", "9s", "--write").exit_code == 0
+    assert {path.name for path in folder.glob("*.reg")} == {"plan.reg", "plan1.reg"}
+
+
+def test_a_plan_for_linux_writes_settings_for_sysctl(folder: Path) -> None:
+    relying_on(folder, "linux")
+    result = plan(folder, "--function", "io-data", "--target", "4s", "--write")
+    assert result.exit_code == 0, result.output
+    lines = (folder / "plan.sysctl.conf").read_text().splitlines()
+    assert lines == ["# was 15", "net.ipv4.tcp_retries2 = 2"]
+
+
+def test_both_files_are_written_where_both_have_to_change(folder: Path) -> None:
+    relying_on(folder, "windows")
+    result = plan(folder, "--target", "6s", "--write")
+    assert result.exit_code == 0, result.output
+    assert (folder / "plan.reg").exists()
+    assert (folder / "citect.ini.bak").exists()
+    assert "WatchTime=1" in (folder / "citect.ini").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from changeover.cli.console import add_alike, fits, make_console, two_lines
@@ -209,7 +210,7 @@ def _table(*heads: str) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
     texts = ("function", "fault", "target", "by", "rule", "stage", "parameter", "for one more")
     for head in heads:
-        table.add_column(head, justify="left" if head in texts else "right")
+        table.add_column(escape(head), justify="left" if head in texts else "right")
     return table
 
 

@@ -152,7 +152,16 @@ def _wanted(functions: tuple[str, ...], faults: tuple[str, ...]) -> Callable[[Fo
 
 
 def _write(project: Project, plan: Plan) -> str:
-    """Set the plan's parameters in the file; what was done, in words."""
+    """Set the plan's parameters in citect.ini, and write what the computers need; what was done, in words."""
+    from changeover.cli.plan_stack import write_stack
+
+    done = [write_stack(project, plan)] if any(change.knob.is_of_stack for change in plan.changes) else []
+    if not done or any(not change.knob.is_of_stack for change in plan.changes):
+        done.append(_write_ini(project, plan))
+    return "\n".join(done)
+
+
+def _write_ini(project: Project, plan: Plan) -> str:
     from changeover.config.ini import parse_ini
     from changeover.config.ini_edit import Assignment, edited
     from changeover.config.text_file import UnreadableFileError, read_bytes
@@ -160,7 +169,9 @@ def _write(project: Project, plan: Plan) -> str:
     # What a link leads to is changed, not the link.
     path = Path(project.ini.file).resolve()
     assignments = [
-        Assignment(change.knob.section, change.knob.parameter.name, change.value) for change in plan.changes
+        Assignment(change.knob.section, change.knob.parameter.name, change.value)
+        for change in plan.changes
+        if not change.knob.is_of_stack
     ]
     try:
         before = read_bytes(path)

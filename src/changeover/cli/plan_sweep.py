@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -136,7 +137,7 @@ def _tracked(targets: list[float]) -> Iterator[float]:
 def _table(swept: Swept, trips: Mapping[float, Rate]) -> Table:
     knobs = list(dict.fromkeys(change.knob for plan in swept.rows for change in plan.changes))
     table = Table(box=None, header_style="bold", padding=(0, 1), show_edge=False)
-    heads: Iterable[str] = ("target", "parameters", "Σ ln", *(two_lines(str(knob)) for knob in knobs))
+    heads: Iterable[str] = ("target", "parameters", "Σ ln", *(two_lines(escape(str(knob))) for knob in knobs))
     for head in heads:
         table.add_column(head, justify="right", no_wrap=head == "parameters")
     if trips:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from changeover.cli.console import add_alike, make_console
@@ -135,7 +136,7 @@ def _changes(changes: Iterable[Change], target_s: float) -> Table:
     for change in changes:
         knob, binding = change.knob, change.binding
         table.add_row(
-            str(knob),
+            escape(str(knob)),
             knob.in_words(knob.value),
             knob.in_words(change.value),
             knob.in_words(change.floor.value),

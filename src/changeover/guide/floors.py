@@ -37,6 +37,8 @@ def floor_of(plant: Plant, knob: Knob) -> Floor:
             return Floor(least, "", None)
         answers = [_answer(plant, unit.name) for device in plant.io_devices for unit in device.units]
         return _above(least, answers)
+    if knob.is_of_stack:
+        return Floor(least, "", False)
     if knob.units and knob.parameter.unit is ParameterUnit.MILLISECONDS:
         return _above(least, [_answer(plant, unit) for unit in sorted(knob.units)])
     return Floor(least, "", None)

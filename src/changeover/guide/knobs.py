@@ -13,6 +13,7 @@ from changeover.config.parameters import (
     HEART_TIME,
     REQUEST_TIMEOUT,
     SEND_TIMEOUT,
+    STACK_PARAMETERS,
     WATCH_TIME,
     Parameter,
     ParameterUnit,
@@ -22,7 +23,9 @@ from changeover.forecast.levers import LEVERS
 from changeover.model.device import DriverTiming
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.plant import Plant
+from changeover.model.stack import NetworkProtocol
 
+_STACKS = frozenset(protocol.value for protocol in NetworkProtocol)
 _CHANGEOVER = (SEND_TIMEOUT, REQUEST_TIMEOUT, WATCH_TIME, HEART_TIME)
 
 
@@ -46,6 +49,11 @@ class Knob:
 
     def __str__(self) -> str:
         return f"[{self.section}]{self.parameter.name}"
+
+    @property
+    def is_of_stack(self) -> bool:
+        """Whether it is the network stack's, and stands in no citect.ini."""
+        return self.section in _STACKS
 
     @property
     def least(self) -> int:
@@ -78,7 +86,11 @@ def knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
         plant: The plant that was built with the file.
         ini: Its citect.ini.
     """
-    return _knobs(plant, ini, _CHANGEOVER, lambda read: (read.timeout, read.retry))
+    # Where the stack decides, SendTimeout governs nothing (D2).
+    ignored = () if plant.timing.silence is not None else (SEND_TIMEOUT,)
+    parameters = [parameter for parameter in _CHANGEOVER if parameter not in ignored]
+    found = _knobs(plant, ini, parameters, lambda read: (read.timeout, read.retry))
+    return (*found, *stack_knobs(plant))
 
 
 def return_knobs_of(plant: Plant, ini: IniFile) -> tuple[Knob, ...]:
@@ -109,13 +121,23 @@ def _knobs(
     return tuple(found)
 
 
+def stack_knobs(plant: Plant) -> tuple[Knob, ...]:
+    """The retries of the network stack, where it decides (D2): they are no parameters of citect.ini."""
+    values = _RETRIES.get(plant.network_protocol)
+    if values is None:
+        return ()
+    return tuple(Knob(row.section, row, read(plant), None) for row, read, _ in values)
+
+
 def turned(plant: Plant, values: Values) -> Plant:
     """The plant with other values of some knobs."""
     timing = plant.timing
     drivers: list[tuple[Knob, int]] = []
     for knob, value in values.items():
         lever = LEVERS.get(str(knob.parameter))
-        if lever is None:
+        if knob.is_of_stack:
+            plant = _with_retries(plant, knob, value)
+        elif lever is None:
             drivers.append((knob, value))
         else:
             timing = lever.changed(timing, value * lever.step)
@@ -126,6 +148,52 @@ def turned(plant: Plant, values: Values) -> Plant:
         units = tuple(replace(unit, timing=_driven(unit.timing, unit.name, drivers)) for unit in device.units)
         devices.append(device if units == device.units else replace(device, units=units))
     return replace(plant, timing=timing, io_devices=tuple(devices))
+
+
+def _row(table: str, key: str) -> Parameter:
+    """A row of the stacks' table as one of the others."""
+    row = next(row for row in STACK_PARAMETERS if (row.table, row.key) == (table, key))
+    default = int(row.default)
+    return Parameter(
+        table, key, row.unit, int(row.minimum), int(row.maximum), (default,) * 3, row.affects, row.source
+    )
+
+
+_RETRIES: Mapping[
+    NetworkProtocol, tuple[tuple[Parameter, Callable[[Plant], int], Callable[[Plant, int], Plant]], ...]
+] = {
+    NetworkProtocol.WINDOWS: (
+        (
+            _row("windows", "tcp_max_data_retransmissions"),
+            lambda plant: plant.windows.data_retransmissions,
+            lambda plant, n: replace(plant, windows=replace(plant.windows, data_retransmissions=n)),
+        ),
+        (
+            _row("windows", "tcp_max_connect_retransmissions"),
+            lambda plant: plant.windows.connect_retransmissions,
+            lambda plant, n: replace(plant, windows=replace(plant.windows, connect_retransmissions=n)),
+        ),
+    ),
+    NetworkProtocol.LINUX: (
+        (
+            _row("linux", "tcp_retries2"),
+            lambda plant: plant.linux.retries2,
+            lambda plant, n: replace(plant, linux=replace(plant.linux, retries2=n)),
+        ),
+        (
+            _row("linux", "tcp_syn_retries"),
+            lambda plant: plant.linux.syn_retries,
+            lambda plant, n: replace(plant, linux=replace(plant.linux, syn_retries=n)),
+        ),
+    ),
+}
+"""Of each stack: the row, how it is read from a plant, and how it is set in one."""
+
+
+def _with_retries(plant: Plant, knob: Knob, value: int) -> Plant:
+    return next(
+        change(plant, value) for rows in _RETRIES.values() for row, _, change in rows if row == knob.parameter
+    )
 
 
 def _driven(timing: DriverTiming, unit: str, drivers: list[tuple[Knob, int]]) -> DriverTiming:
