@@ -12,7 +12,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 .DEFAULT_GOAL := help
 # The gates of `make test` run one after the other, the cheapest first.
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types contracts unit long sweep drills bench format lock clean FORCE
+.PHONY: help setup demo test lint types contracts unit long sweep drills trips site bench format lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,12 @@ sweep: setup ## the long seeded sweeps of the simulation: 10000 random fault his
 
 drills: setup ## the long drills: every fault for every function in families A, B and C, 10 times each (40 minutes)
 	$(BIN)/python scripts/run_drills.py $(ARGS)
+
+trips: setup ## the long counts: false trips under loss, bursts, pauses, slow devices, against the forecast (2.5 hours)
+	$(BIN)/python scripts/count_trips.py $(ARGS)
+
+site: setup ## measure a plant in the lab for half an hour, with a backup and a slow PLC made on the way
+	$(BIN)/python scripts/measure_site.py $(ARGS)
 
 bench: setup ## every benchmark in benchmarks/, one after the other
 	@set -e; for bench in benchmarks/bench_*.py; do printf '\n== %s\n' "$$bench"; $(BIN)/python "$$bench"; done

@@ -1,7 +1,7 @@
 """Measure a plant in the lab while a backup and a slow PLC are made, and see whether both were found.
 
-    make measure-site                      32 minutes
-    make measure-site ARGS="--minutes 5"
+    make site                      32 minutes
+    make site ARGS="--minutes 5"
 
 The plant is the template's, in namespaces. `changeover measure` runs twice: on the operator's computer, and
 on the primary's, from which it asks the PLC too. After a third of the time a backup goes from the one to the
