@@ -39,7 +39,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
 @click.command("measure")
 @click.argument("folder", metavar="[PROJECT]", type=click.Path(path_type=Path), required=False)
 @click.option("--computer", metavar="NAME", help="The computer of PROJECT that this is; measure from there.")
-@click.option("--for", "seconds", metavar="TIME", callback=_seconds, help="How long, like 10m; else until Ctrl-C.")
+@click.option("--for", "seconds", metavar="TIME", callback=_seconds, help="How long, like 10m.")
 @click.option("--no-devices", is_flag=True, help="Leave the I/O devices alone: no connection to a PLC.")
 @click.option("--listen", metavar="ADDRESS:PORT", help="Answer whoever measures with --connect.")
 @click.option("--connect", metavar="ADDRESS:PORT", help="Measure the way to a host that runs --listen.")
@@ -51,7 +51,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"Where to write; the default is PROJECT/{OUT}. What is there is gone on with.",
 )
-@click.option("--plain", is_flag=True, help="One line of progress now and then, as when the output is no terminal.")
+@click.option("--plain", is_flag=True, help="Lines of progress, as when the output is no terminal.")
 @json_option
 def command(
     folder: Path | None,
@@ -135,10 +135,12 @@ def _connect(
     plain: bool,
     as_json: bool,
 ) -> None:
+    import socket
+
     from changeover.survey.asking import Asked, host_streams, make_asking
 
     asked = Asked.like(plant, _endpoint(endpoint), size, answer, period)
-    board = _board(plant.name if plant else "", asked.here(), host_streams(asked), plan.out)
+    board = _board(plant.name if plant else "", socket.gethostname(), host_streams(asked), plan.out)
     _run(board, plan, lambda show: make_asking(asked, board, plan, show), plain, as_json)
 
 
@@ -151,12 +153,12 @@ def _endpoint(text: str) -> tuple[str, int]:
 
 def _board(plant: str, computer: str, streams: dict, out: Path) -> Board:  # type: ignore[type-arg]
     """What is filled; where the file is there already, it goes on."""
-    from changeover.survey.board import Board, Differs
+    from changeover.survey.board import Board, DiffersError
 
     before = _before(out)
     try:
         return Board(plant, computer, streams, before)
-    except Differs as error:
+    except DiffersError as error:
         fail(f"{out} cannot be gone on with: {error}. Take another --out")
 
 

@@ -163,8 +163,8 @@ def final_lines(network: Network) -> Iterator[str]:
             yield f"  {_KINDS[stream.kind]:<12} {stream.name}: nothing came"
             continue
         yield (
-            f"  {_KINDS[stream.kind]:<12} {stream.name}: {q.messages} delays, median {q.p50:.3g}, 99 % {q.p99:.3g}, "
-            f"longest {q.max:.3g} ms{_rate_words(stream)}{_closed_words(stream)}"
+            f"  {_KINDS[stream.kind]:<12} {stream.name}: {q.messages} delays, median {q.p50:.3g}, "
+            f"99 % {q.p99:.3g}, longest {q.max:.3g} ms{_rate_words(stream)}{_closed_words(stream)}"
         )
     yield from (f"  {line}" for line in _named(network))
     yield load_words(network.load)

@@ -71,7 +71,9 @@ def _diagnostic(path: Path, data: bytes, error: Exception) -> Diagnostic:
     place = _PATH.match(text)
     if place is not None:
         field = place[2] or "network.json"
-        return Diagnostic(str(path), None, field, place[1], f"see docs/reference/network-json.md, or {MEASURE}")
+        return Diagnostic(
+            str(path), None, field, place[1], f"see docs/reference/network-json.md, or {MEASURE}"
+        )
     at = _WHERE.search(text)
     line = data.count(b"\n", 0, int(at[1])) + 1 if at else data.count(b"\n") + 1
     cut = isinstance(error, msgspec.DecodeError) and "truncated" in text

@@ -45,7 +45,7 @@ class Peer:
 
     @property
     def measures(self) -> bool:
-        """Whether it is a client that only measures; `:` divides a computer's or server's name from its part."""
+        """Whether it is a client that only measures; `:` divides a name from its part."""
         return self.name.partition(":")[2] == MEASURING
 
 

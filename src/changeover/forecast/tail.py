@@ -6,9 +6,9 @@ themselves are distributed by (Balkema and de Haan, Pickands):
 
     sf(y) = (1 + ξ y/σ)^(−1/ξ),    exp(−y/σ) for ξ = 0,    and none beyond −σ/ξ for ξ < 0
 
-With θ = ξ/σ the likelihood is maximal, for given θ, at ξ(θ) = Σ log(1 + θ yᵢ)/n, so that one number is left to
-search for (Grimshaw, Technometrics 35(2), 1993). Sessions that ended before the acknowledgement came are known
-to have taken *at least* so long: they contribute their sf, and ξ(θ) sums over them too.
+With θ = ξ/σ the likelihood is maximal, for given θ, at ξ(θ) = Σ log(1 + θ yᵢ)/n, so that one number is left
+to search for (Grimshaw, Technometrics 35(2), 1993). Sessions that ended before the acknowledgement came are
+known to have taken *at least* so long: they contribute their sf, and ξ(θ) sums over them too.
 
 The rate beyond t is r = λ sf(t − u). Its interval holds every r for which some (λ, ξ, σ) with λ sf(t − u) = r
 has a log-likelihood within χ²(95 %)/2 = 1.92 of the greatest. The likelihood of n episodes in T seconds is
@@ -183,7 +183,9 @@ def _grid(low: float, high: float) -> Floats:
     """Values of θ·mean: dense towards the bound of the support and towards 0, which itself is left out."""
     steps: list[Floats] = []
     if low < 0:
-        near = -low * np.concatenate([np.geomspace(1e-7, 0.5, _GRID // 2), np.linspace(0.5, 0.999, _GRID // 4)])
+        near = -low * np.concatenate(
+            [np.geomspace(1e-7, 0.5, _GRID // 2), np.linspace(0.5, 0.999, _GRID // 4)]
+        )
         steps.append(low + near)
         steps.append(-np.geomspace(-low * 1e-3, 1e-6, 24))
     steps.append(np.geomspace(1e-6, high, _GRID))
@@ -232,7 +234,7 @@ def _region(ended: Floats, cut: Floats, best: float, looked: Floats) -> _Region:
 
 
 def _log_bound(left: Floats, side: float) -> Floats:
-    """v > 0 (side 1) or v < 0 at which exp(v) − 1 − v = left: how far a mean of Poisson's may be, as log.
+    """V > 0 (side 1) or v < 0 at which exp(v) − 1 − v = left: how far a mean of Poisson's may be, as log.
 
     Newton's steps from beyond the root of a convex function come down to it from one side.
     """

@@ -33,11 +33,7 @@ class Kind(Enum):
     """From a request to an I/O device until its answer: what the driver's Timeout is held against (D5)."""
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of everything here: no field that is not known, none that may change."""
-
-
-class Quantiles(_Record):
+class Quantiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of delays, milliseconds; exact at both ends, else to the width of a bin."""
 
     messages: Count
@@ -50,7 +46,7 @@ class Quantiles(_Record):
     max: Amount
 
 
-class Histogram(_Record):
+class Histogram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Delays by size: bin n holds first_ms × ratioⁿ up to first_ms × ratioⁿ⁺¹.
 
     Attributes:
@@ -64,7 +60,7 @@ class Histogram(_Record):
     body: Bins
 
 
-class Rate(_Record):
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often a delay beyond `at_ms` is to be expected, with 95 % confidence between low and high."""
 
     at_ms: Amount
@@ -73,7 +69,7 @@ class Rate(_Record):
     high_per_hour: Amount
 
 
-class TailRecord(_Record):
+class TailRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Episodes beyond a threshold, and the generalised Pareto distribution of their excesses.
 
     Attributes:
@@ -94,7 +90,7 @@ class TailRecord(_Record):
     rates: tuple[Rate, ...]
 
 
-class Episode(_Record):
+class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A run of delays beyond the threshold that the stream kept."""
 
     at_utc: Utc
@@ -103,7 +99,7 @@ class Episode(_Record):
     messages: Count
 
 
-class Bursts(_Record):
+class Bursts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How delays beyond the threshold come together.
 
     Attributes:
@@ -123,7 +119,7 @@ class Bursts(_Record):
     episodes: tuple[Episode, ...]
 
 
-class Gap(_Record):
+class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A silence: no answer came."""
 
     from_utc: Utc
@@ -131,7 +127,7 @@ class Gap(_Record):
     seconds: Amount
 
 
-class Hour(_Record):
+class Hour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One hour of the day, UTC, over all days.
 
     Attributes:
@@ -146,7 +142,7 @@ class Hour(_Record):
     bins: Bins
 
 
-class BackupRecord(_Record):
+class BackupRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A time during which the median of each second was far beyond the usual."""
 
     from_utc: Utc
@@ -156,14 +152,14 @@ class BackupRecord(_Record):
     messages: Count
 
 
-class LongAnswer(_Record):
+class LongAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer that took very long, with usual ones before and after it."""
 
     at_utc: Utc
     ms: Amount
 
 
-class StreamRecord(_Record):
+class StreamRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything about one session, one round trip or one device.
 
     Attributes:
@@ -208,7 +204,7 @@ class StreamRecord(_Record):
     long_answers: tuple[LongAnswer, ...]
 
 
-class Pauses(_Record):
+class Pauses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the measuring process itself stood still.
 
     Attributes:
@@ -222,7 +218,7 @@ class Pauses(_Record):
     longest: tuple[LongAnswer, ...]
 
 
-class Load(_Record):
+class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What measuring added, on average, and of the measuring process the most memory."""
 
     messages_s: Amount
@@ -231,7 +227,7 @@ class Load(_Record):
     memory_mb: Amount
 
 
-class Network(_Record):
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole network.json.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import time
 from pathlib import Path
@@ -17,10 +18,13 @@ from changeover.survey.record import fitted, longest_of, record_of, stream_of, u
 from changeover.survey.stream import Stream, StreamKey
 
 _MEGABYTE = 1e6
+# No text in JSON has a line break in it: these find lists alone.
+_NUMBERS = re.compile(rb"\[\n[-+.\deE,\s]+\]")
+_LISTS = re.compile(rb"\[\n\s*\[[-+.\deE, ]+\](?:,\n\s*\[[-+.\deE, ]+\])*\s*\]")
 _PAGE = resource.getpagesize()
 
 
-class Differs(Exception):
+class DiffersError(Exception):
     """What was measured before is not what is to be measured now; the text says in what."""
 
 
@@ -34,7 +38,7 @@ class Board:
         before: What an earlier run wrote; None to begin anew.
 
     Raises:
-        Differs: The earlier run measured something else.
+        DiffersError: The earlier run measured something else.
     """
 
     def __init__(
@@ -139,18 +143,16 @@ class Board:
         known = {StreamKey(s.kind, s.name, s.function): milliseconds(s.period_ms) for s in before.streams}
         wanted = {key: stream.period for key, stream in self.streams.items()}
         if before.plant.lower() != self.plant.lower():
-            raise Differs(f"it was measured in the plant {before.plant or 'without a name'}")
+            raise DiffersError(f"it was measured in the plant {before.plant or 'without a name'}")
         if before.computer.lower() != self.computer.lower():
-            raise Differs(f"it was measured at {before.computer}")
+            raise DiffersError(f"it was measured at {before.computer}")
         for key in known.keys() ^ wanted.keys():
             where = "there alone" if key in known else "not there"
-            raise Differs(f"the {key.kind.value} {key.name} ({key.function}) is {where}")
+            raise DiffersError(f"the {key.kind.value} {key.name} ({key.function}) is {where}")
         for key, period in wanted.items():
             if known[key] != period:
-                raise Differs(f"{key.name} was asked every {known[key] / MILLISECOND:g} ms")
-        self.streams = {
-            StreamKey(s.kind, s.name, s.function): stream_of(s) for s in before.streams
-        }
+                raise DiffersError(f"{key.name} was asked every {known[key] / MILLISECOND:g} ms")
+        self.streams = {StreamKey(s.kind, s.name, s.function): stream_of(s) for s in before.streams}
         self._messages_before, self._bytes_before = self._traffic()
 
 
@@ -166,6 +168,8 @@ def memory_mb() -> float:
 
 
 def encode(network: Network) -> bytes:
-    """As the file has it."""
-    return msgspec.json.format(msgspec.json.encode(network), indent=1) + b"\n"
-
+    """As the file has it: one field on a line, lists of numbers too."""
+    text = msgspec.json.format(msgspec.json.encode(network), indent=1)
+    for pattern in (_NUMBERS, _LISTS):
+        text = pattern.sub(lambda found: b"".join(found[0].split()).replace(b",", b", "), text)
+    return text + b"\n"

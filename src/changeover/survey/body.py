@@ -159,9 +159,7 @@ class _Run:
         messages = sum(self.bins.values())
         median = round(quantiles_in(sorted(self.bins.items()), messages, (0.5,))[0])
         length = (self.last - self.first + 1) * SECOND
-        return Backup(
-            length, self.begin_utc, self.end_utc, min(median, self.longest), self.longest, messages
-        )
+        return Backup(length, self.begin_utc, self.end_utc, min(median, self.longest), self.longest, messages)
 
 
 class Seconds:
@@ -258,4 +256,4 @@ class Seconds:
 def keep(heap: list[Long] | list[Backup], item: Long | Backup) -> None:
     """Put an item into a heap of the `NAMED_MAX` longest."""
     push = heappush if len(heap) < NAMED_MAX else heappushpop
-    push(heap, item)  # type: ignore[misc, arg-type]
+    push(heap, item)  # type: ignore[misc]

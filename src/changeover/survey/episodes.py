@@ -1,12 +1,13 @@
 """Runs of delays beyond a threshold: what the tail of a stream is made of (peaks over threshold).
 
-Theory of operation. Long delays come together: one full queue makes many of them. What is independent, and may
-be counted, are episodes: a run of delays beyond the threshold u, over when nothing exceeded u for a while.
+Theory of operation. Long delays come together: one full queue makes many of them. What is independent, and
+may be counted, are episodes: a run of delays beyond the threshold u, over when none exceeded u for a while.
 
-Of episodes that went far the 500 farthest are kept, and u follows them: what is kept is *all* that went beyond
-u since the beginning. So u only rises. It begins low, at a quantile of the first delays, and rises when more
-than 500 are kept, and slowly with the quantile that the histogram has by now; who fits a tail takes a threshold
-of his own, at or above u. So a storm in the first minutes cannot spoil the days that follow.
+Of episodes that went far the 500 farthest are kept, and u follows them: what is kept is *all* that went
+beyond u since the beginning. So u only rises. It begins low, at a quantile of the first delays, and rises
+when more than 500 are kept, and slowly with the quantile that the histogram has by now; who fits a tail takes
+a threshold of his own, at or above u. Only within the first minutes does it fall, when they began with a storm
+that would spoil the days that follow; what lay between the two thresholds by then is lost.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from changeover.survey.histogram import Histogram
 KEPT_MAX = 500
 WARM = 200
 """Delays after which there is a first threshold."""
+EARLY = 20 * WARM
+"""Delays until which the threshold may still fall."""
 _SLACK = 4.0
 """So much more than what a fit wants is kept."""
 _LOAD_MAX = 0.1
@@ -89,8 +92,7 @@ class Episodes:
         elif self._current is not None and self._last is not None and now - self._last > self.quiet:
             self._end()
         if self._seen.count >= self._next_look:
-            self._raise_to(round(self._seen.quantiles((1 - _SLACK * self.share,))[0]))
-            self._next_look = 2 * self._seen.count
+            self._look()
 
     def fit_threshold(self) -> Duration:
         """The threshold that a fit should take now."""
@@ -132,6 +134,14 @@ class Episodes:
         held, self._first = self._first, []
         for now, utc, delay in held:
             self.add(now, utc, delay)
+
+    def _look(self) -> None:
+        assert self.threshold is not None
+        wanted = round(self._seen.quantiles((1 - _SLACK * self.share,))[0])
+        if self._seen.count <= EARLY:
+            self.threshold = min(self.threshold, wanted)
+        self._raise_to(wanted)
+        self._next_look = 2 * self._seen.count
 
     def _exceed(self, now: Instant, utc: int, delay: Duration) -> None:
         current = self._current

@@ -1,4 +1,4 @@
-"""Delays by size, in bins of 2 %: from 1 µs to 1000 s in a thousand counts, however many delays there were."""
+"""Delays by size, in bins of 2 %: 1 µs to 1000 s in a thousand counts, however many delays there were."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ RATIO = 1.02
 FIRST: Duration = MICROSECOND
 LAST: Duration = 1000 * SECOND
 _SCALE = 1.0 / log(RATIO)
+_NONE: Duration = 1 << 62
 BIN_LAST = int(log(LAST / FIRST) * _SCALE)
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999)
 
@@ -58,7 +59,7 @@ class Histogram:
     def __init__(self) -> None:
         self.bins = [0] * (BIN_LAST + 1)
         self.count = 0
-        self.least = LAST
+        self.least = _NONE
         self.greatest = 0
 
     def add(self, delay: Duration) -> int:
@@ -93,7 +94,6 @@ class Histogram:
         """As the file has it, None when it is empty."""
         if not self.count:
             return None
-        values = [value / MILLISECOND for value in self.quantiles(QUANTILES)]
-        return Quantiles(
-            self.count, self.least / MILLISECOND, *values, max=self.greatest / MILLISECOND
-        )
+        p50, p90, p99, p999, p9999 = (value / MILLISECOND for value in self.quantiles(QUANTILES))
+        least, greatest = self.least / MILLISECOND, self.greatest / MILLISECOND
+        return Quantiles(self.count, least, p50, p90, p99, p999, p9999, greatest)

@@ -83,7 +83,7 @@ class Measuring:
         self._show = show
 
     async def run(self) -> int:
-        """Measure; the exit status: 0, what a programmer's error left, or 1 where the file was not written."""
+        """Measure; the exit status: 0, 1 where the file was not written, or what an error left."""
         ending = Ending()
         sys.setswitchinterval(_SWITCH_SECONDS)
         # What is here stays: the collector need not walk over it while delays are taken.

@@ -212,4 +212,5 @@ def _backup(backup: Backup) -> BackupRecord:
 
 def longest_of(pauses: list[Long]) -> tuple[LongAnswer, ...]:
     """Pauses by length, as the file has them."""
-    return tuple(LongAnswer(utc_text(pause.utc), in_ms(pause.length)) for pause in nlargest(NAMED_MAX, pauses))
+    longest = nlargest(NAMED_MAX, pauses)
+    return tuple(LongAnswer(utc_text(pause.utc), in_ms(pause.length)) for pause in longest)

@@ -1,10 +1,10 @@
 """Sessions of a running plant: the product's own client, with somebody who looks on.
 
 The client is an ordinary one of all functions, and the servers treat it so, but for one thing: its name says
-that it measures, so that no decision of redundancy counts it (`core.peers`). Its own copy of the plant has a
-SendTimeout and a TimeOut of a minute: what it waits for is measured, not cut off. The servers keep theirs: one
-that has waited SendTimeout for this client's acknowledgement closes the session, and the delay under way is a
-censored one.
+that it measures, so that no decision of redundancy counts it (`core.peers`). Its own copy of the plant has
+a SendTimeout and a TimeOut of a minute: what it waits for is measured, not cut off. The servers keep theirs:
+one that has waited SendTimeout for this client's acknowledgement closes the session, and the delay under way
+is a censored one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import time
 from collections import deque
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from changeover.core import machine as core
 from changeover.core.machine import Frame, SessionId
@@ -110,7 +109,7 @@ class SessionTap:
                     board.add(known.answers, at, at - asked)
 
     def closed(self, session: SessionId, at: Instant, lost: bool) -> None:
-        """A session is gone, and with it what was under way; by ourselves after a minute, or at a changeover."""
+        """A session is gone; by our own doing it was given up after a minute, or is wanted no more."""
         known = self._sessions.pop(session, None)
         if known is None or not known.is_open:
             return
@@ -192,10 +191,6 @@ def session_streams(plant: Plant, computer: str) -> dict[StreamKey, Duration]:
 def session_hosts(plant: Plant, computer: str, board: Board) -> tuple[Host, ...]:
     """The measuring client's hosts, not started; call it inside the running loop."""
     client, copy = measuring_client(plant, computer), patient(plant)
-    hosts: list[Any] = []
-    if copy.ways(client):
-        hosts.append(MeasuringClient(copy, client, board))
-    for function in Function:
-        if function is not Function.IO_DATA and copy.task_ways(computer, function):
-            hosts.append(MeasuringTaskClient(copy, client, function, board))
-    return tuple(hosts)
+    functions = [f for f in Function if f is not Function.IO_DATA and copy.task_ways(computer, f)]
+    tasks = tuple(MeasuringTaskClient(copy, client, function, board) for function in functions)
+    return (MeasuringClient(copy, client, board), *tasks) if copy.ways(client) else tasks
