@@ -19,7 +19,8 @@ LINES_SECONDS = 10.0
 _BAR = " ▁▂▃▄▅▆▇█"
 _BARS_PER_DECADE = 6
 _BIN_RATIO_LOG10 = 0.0086001717619176
-_FIXED_ROWS = 12
+_FIXED_ROWS = 8
+"""Rows besides streams and what has a name: title, rules, heads, what is left out, trouble, load."""
 _NAMED_SHOWN = 4
 _KINDS = {Kind.SESSION: "acknowledged", Kind.ROUND_TRIP: "answered", Kind.DEVICE: "device"}
 
@@ -115,18 +116,27 @@ def screen(progress: Progress, height: int, width: int) -> RenderableType:
     title = Text.assemble(
         (f" {network.plant or 'two hosts'}", "bold"),
         f" from {network.computer}: {_span(progress.seconds)}, {left}",
+        no_wrap=True,
+        overflow="ellipsis",
     )
     streams = [stream for stream in network.streams if stream.messages or stream.closed]
-    rows = max(3, height - _FIXED_ROWS - 2 * _NAMED_SHOWN)
+    rows = max(3, height - _FIXED_ROWS - _NAMED_SHOWN)
     shown = sorted(streams, key=_longest, reverse=True)[:rows]
     parts: list[RenderableType] = [title, Rule(style="dim"), _table(shown, width)]
     if len(streams) > len(shown):
         parts.append(Text(f" … {len(streams) - len(shown)} more, all faster", "dim"))
-    parts += [Rule(style="dim"), *(Text(f" {line}", "yellow") for line in _named(network))]
+    named = list(_named(network))
+    parts += [Rule(style="dim"), *(_line(line, "yellow") for line in named[-_NAMED_SHOWN:])]
+    if len(named) > _NAMED_SHOWN:
+        parts.append(_line(f"… {len(named) - _NAMED_SHOWN} more at the end", "dim"))
     if progress.trouble:
-        parts.append(Text(f" not written, measuring goes on: {progress.trouble}", "bold red"))
-    parts.append(Text(f" {load_words(network.load)}", "dim"))
+        parts.append(_line(f"not written, measuring goes on: {progress.trouble}", "bold red"))
+    parts.append(_line(load_words(network.load), "dim"))
     return Group(*parts)
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(f" {text}", style, no_wrap=True, overflow="ellipsis")
 
 
 def _table(streams: list[StreamRecord], width: int) -> Table:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from changeover.core.machine import (
     DeviceAnswered,
@@ -56,7 +57,6 @@ class _Channel:
         self.in_flight: dict[Ticket, tuple[Block, Instant]] = {}
         self.queue: list[Block] = []
         self.is_connected = False
-        self.is_trying_until: Instant = 0
         self.due: Instant = now
         self.refusals = 0
 
@@ -86,6 +86,7 @@ class DevicePoller:
         own = tuple((unit, own_address(plant, computer, unit)) for unit in units)
         self._devices = ModbusDevices(own, self._feed)
         self._tickets = 0
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -95,7 +96,10 @@ class DevicePoller:
                 for channel in self._channels.values():
                     self._look(channel, now)
                 until = min(channel.due for channel in self._channels.values())
-                await asyncio.sleep(max(0, until - time.monotonic_ns()) / SECOND)
+                pause = max(0, until - time.monotonic_ns()) / SECOND
+                self._news.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), pause)
         finally:
             self._devices.close_all()
 
@@ -134,7 +138,7 @@ class DevicePoller:
             channel = self._channels[stimulus.unit]
             channel.is_connected, channel.due = True, now
             channel.stream.opened(now)
-            self._look(channel, now)
+            self._news.set()
         elif isinstance(stimulus, DeviceClosed):
             self._lose(self._channels[stimulus.unit], now)
         elif isinstance(stimulus, DeviceAnswered):
@@ -153,6 +157,7 @@ class DevicePoller:
         channel.queue.clear()
         channel.is_connected = False
         channel.due = now + channel.pause()
+        self._news.set()
         self._devices.close(channel.unit.name)
 
 

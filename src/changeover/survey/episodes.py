@@ -6,7 +6,7 @@ may be counted, are episodes: a run of delays beyond the threshold u, over when 
 Of episodes that went far the 500 farthest are kept, and u follows them: what is kept is *all* that went
 beyond u since the beginning. So u only rises. It begins low, at a quantile of the first delays, and rises
 when more than 500 are kept, and slowly with the quantile that the histogram has by now; who fits a tail takes
-a threshold of his own, at or above u. Only within the first minutes does it fall, when they began with a storm
+a threshold of his own, at or above u. Only within the first hour does it fall, when that began with a storm
 that would spoil the days that follow; what lay between the two thresholds by then is lost.
 """
 
@@ -21,7 +21,7 @@ from changeover.survey.histogram import Histogram
 KEPT_MAX = 500
 WARM = 200
 """Delays after which there is a first threshold."""
-EARLY = 20 * WARM
+EARLY = 100 * WARM
 """Delays until which the threshold may still fall."""
 _SLACK = 4.0
 """So much more than what a fit wants is kept."""
