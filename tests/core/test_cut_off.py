@@ -115,6 +115,15 @@ def test_who_asks_from_the_servers_own_computer_says_nothing_of_the_network() ->
     assert server.is_active
 
 
+def test_who_only_measures_says_nothing_of_the_network_wherever_it_is() -> None:
+    """What is measured goes on as if nobody measured: with HMI1 gone the server is cut off all the same."""
+    server, play = a_server(INACTIVE, "HMI1", "HMI2:measure")
+    ask(play, 100, 1000, 3, 5)
+    ask(play, 1000, 3125, 5)
+    play.wait(3125, *LOST)
+    assert server.status is INACTIVE
+
+
 def test_a_partner_that_closed_was_heard_so_nobody_is_cut_off() -> None:
     """A client whose page rests asks nothing for a while; the partner's process ends meanwhile."""
     server, play = a_server(INACTIVE, "HMI1")

@@ -275,6 +275,13 @@ def test_a_client_that_comes_back_lets_offline_units_be_tried_at_once() -> None:
     play(501, play.says(2, Hello("HMI2")), "2: ack", welcome, f"connect {U}")
 
 
+def test_who_only_measures_makes_no_unit_be_tried() -> None:
+    _, play = a_server(Family.C, "1: UnitState")
+    play(10, DeviceClosed(U), f"disconnect {U}", f"note unit-offline {U}")
+    play(500, Accepted(2))
+    play(501, play.says(2, Hello("HMI2:measure")), "2: ack", f"2: Welcome IOServer1 {U}=offline {V}=online")
+
+
 # --- sleep ---
 
 

@@ -29,6 +29,7 @@ VERBS = {
     "watch": "Show a client's live tags.",
     "write": "Set a tag.",
     "drill": "Inject real faults and hold the changeovers against the forecast.",
+    "measure": "Measure what the site's network and devices really do.",
     "demo": "Show the whole product in a minute.",
     "plc": "Run simulated PLCs.",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -83,6 +84,9 @@ def _diagnostic(path: Path, data: bytes, error: Exception) -> Diagnostic:
 
 def _problems(path: Path, network: Network) -> Iterable[Diagnostic]:
     """What each field may be, but not all of them together."""
+    for field, utc in _times(network):
+        if not _is_time(utc):
+            yield Diagnostic(str(path), None, field, f"is {quoted(utc)}", f"no such time; {MEASURE}")
     for number, stream in enumerate(network.streams):
         for field, problem, allowed in _of_stream(stream):
             yield Diagnostic(str(path), None, f"streams[{number}].{field}", problem, f"{allowed}; {MEASURE}")
@@ -90,6 +94,34 @@ def _problems(path: Path, network: Network) -> Iterable[Diagnostic]:
     for kind, name, function in dict.fromkeys(n for n in names if names.count(n) > 1):
         problem = f"{kind} {quoted(name)} ({function}) is there more than once"
         yield Diagnostic(str(path), None, "streams", problem, f"each stands there once; {MEASURE}")
+
+
+def _times(network: Network) -> Iterable[tuple[str, str]]:
+    """Every UTC in it, with its field."""
+    yield from (("began_utc", network.began_utc), ("ended_utc", network.ended_utc))
+    yield from ((f"pauses.longest[{n}].at_utc", p.at_utc) for n, p in enumerate(network.pauses.longest))
+    for number, stream in enumerate(network.streams):
+        here = f"streams[{number}]"
+        for n, gap in enumerate(stream.gaps):
+            yield from (
+                (f"{here}.gaps[{n}].from_utc", gap.from_utc),
+                (f"{here}.gaps[{n}].to_utc", gap.to_utc),
+            )
+        for n, backup in enumerate(stream.backups):
+            yield f"{here}.backups[{n}].from_utc", backup.from_utc
+            yield f"{here}.backups[{n}].to_utc", backup.to_utc
+        for n, long in enumerate(stream.long_answers):
+            yield f"{here}.long_answers[{n}].at_utc", long.at_utc
+        for n, episode in enumerate(stream.bursts.episodes):
+            yield f"{here}.bursts.episodes[{n}].at_utc", episode.at_utc
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_stream(stream: StreamRecord) -> Iterable[tuple[str, str, str]]:

@@ -256,6 +256,8 @@ class IoServer:
     def _on_hello(self, peer: _Peer, hello: Hello, now: Instant) -> Effects:
         self._peers.greet(peer, hello.client)
         effects = [self._peers.tell(peer, Welcome(self.name, self.statuses()), now)]
+        if peer.measures:
+            return tuple(effects)
         # A client that comes back is news of the network: units that are offline are tried at once.
         for name, channel in self.channels.items():
             effects.extend(self._carry_out(name, channel.try_now(now), now))

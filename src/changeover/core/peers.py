@@ -20,6 +20,8 @@ GREETING_MAX: Duration = 60 * SECOND
 """Until a peer has said who it is, where no SendTimeout bounds it: a stranger holds no session for ever."""
 TIMERS = frozenset(("greeting", "silence"))
 """Purposes of the timers that belong here."""
+MEASURING = "measure"
+"""What follows the `:` in the name of a client that only measures: no decision of redundancy counts it."""
 
 
 class Peer:
@@ -40,6 +42,11 @@ class Peer:
     def greeted(self) -> bool:
         """Whether the peer said who it is."""
         return bool(self.name)
+
+    @property
+    def measures(self) -> bool:
+        """Whether it is a client that only measures; `:` divides a name from its part."""
+        return self.name.partition(":")[2] == MEASURING
 
 
 P = TypeVar("P", bound=Peer)

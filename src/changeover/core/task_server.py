@@ -447,9 +447,12 @@ class TaskServer(ABC):
         self._deadlines.set(("lonely", ""), now + LONELY)
 
     def _is_away(self, peer: TaskPeer) -> bool:
-        """Whether a peer is a client on another computer; `:` divides a server's name from its part."""
+        """Whether a peer is a client on another computer; `:` divides a server's name from its part.
+
+        Who only measures is none: what is measured must go on as if nobody measured.
+        """
         who = peer.name.partition(":")[0]
-        return peer.greeted and who != self._partner and who not in self._neighbours
+        return peer.greeted and not peer.measures and who != self._partner and who not in self._neighbours
 
     def _on_fetched(self, message: Message, now: Instant) -> Iterable[Effect]:
         fetch, self._fetched = self._fetched, None

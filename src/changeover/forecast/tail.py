@@ -36,8 +36,8 @@ _DROP = 1.920729
 """Half of the 95 % quantile of χ² with one degree of freedom."""
 _ALL_BELOW = 0.05
 """95 % to one side: the bound that 3.0/T is for none."""
-_SMALL = 4.0
-"""With n episodes the drop is larger by the share 4/n: for few of them χ² promises too much."""
+_SMALL = 6.0
+"""With n episodes the drop is larger by the share 6/n: for few of them χ² promises too much."""
 _GRID = 120
 _ACROSS = 49
 

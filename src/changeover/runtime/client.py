@@ -20,7 +20,7 @@ from changeover.model.server import Client
 from changeover.runtime.host import Host
 from changeover.runtime.tag_image import TagImage
 from changeover.runtime.trace_file import Trace, TraceFile
-from changeover.runtime.transport import Connector
+from changeover.runtime.transport import Connector, Tap
 
 ALARMS_MAX = 1000
 """Lines that the hardware-alarm log keeps in memory."""
@@ -51,6 +51,7 @@ class ClientHost(Host):
         client: Which of its clients.
         trace: Where trace lines go.
         rng: The page scan's phase comes from here.
+        tap: Looks on while frames go out and come in.
 
     Attributes:
         image: What the client shows.
@@ -58,7 +59,9 @@ class ClientHost(Host):
         active: By I/O device, the unit that serves it.
     """
 
-    def __init__(self, plant: Plant, client: Client, trace: Trace, rng: Random) -> None:
+    def __init__(
+        self, plant: Plant, client: Client, trace: Trace, rng: Random, tap: Tap | None = None
+    ) -> None:
         self.plant = plant
         self.client = client
         self.image = TagImage(plant.tags)
@@ -75,7 +78,7 @@ class ClientHost(Host):
             rng,
         )
         super().__init__(self.machine, trace)
-        self._connector = Connector(self.feed, plant.timing.silence)
+        self._connector = Connector(self.feed, plant.timing.silence, tap=tap)
         self._commands: dict[int, asyncio.Future[CommandEnd]] = {}
         self._command_numbers = count(1)
         self._performers |= {

@@ -18,7 +18,7 @@ from changeover.protocol.queries import Answer, QueryError, Question, decode_ans
 from changeover.runtime.client import CommandEnd, HardwareAlarm
 from changeover.runtime.host import Host
 from changeover.runtime.trace_file import Trace
-from changeover.runtime.transport import Connector
+from changeover.runtime.transport import Connector, Tap
 
 
 class TaskClientHost(Host):
@@ -31,6 +31,7 @@ class TaskClientHost(Host):
         trace: Where trace lines go.
         rng: Phases come from here.
         on_alarm: Takes hardware alarms.
+        tap: Looks on while frames go out and come in.
 
     Attributes:
         states: Of alarms, what is not normal, by tag.
@@ -45,6 +46,7 @@ class TaskClientHost(Host):
         trace: Trace,
         rng: Random,
         on_alarm: Callable[[HardwareAlarm], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self.plant = plant
         self.client = client
@@ -56,7 +58,7 @@ class TaskClientHost(Host):
         self.machine = TaskClient(client.name, function, ways, priority, client.page_scan, plant.timing, rng)
         super().__init__(self.machine, trace)
         self._on_alarm = on_alarm
-        self._connector = Connector(self.feed, plant.timing.silence, FROM_TASK_SERVERS)
+        self._connector = Connector(self.feed, plant.timing.silence, FROM_TASK_SERVERS, tap)
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[tuple[str, bytes]]] = {}
         self._ends: dict[int, asyncio.Future[CommandEnd]] = {}

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from changeover.core.machine import (
     Accepted,
@@ -27,7 +28,7 @@ from changeover.core.machine import (
     Stimulus,
 )
 from changeover.model.lan import Endpoint
-from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant
 from changeover.protocol.frames import FROM_CLIENTS, FROM_SERVERS, FrameDecoder, FrameError, Kinds, encode
 
 WRITE_BUFFER_BYTES_MAX = 4 * 1024 * 1024
@@ -81,6 +82,22 @@ def _is_timeout(error: Exception | None) -> bool:
     return isinstance(error, OSError) and not isinstance(error, ConnectionError)
 
 
+class Tap(Protocol):
+    """Looks on while a client's frames go out and come in; it changes nothing."""
+
+    def opened(self, session: SessionId, at: Instant) -> None:
+        """A connection stands."""
+
+    def sent(self, session: SessionId, frame: Frame, size: int, at: Instant) -> None:
+        """A frame of so many bytes goes to the kernel."""
+
+    def arrived(self, session: SessionId, frames: list[Frame], size: int, at: Instant) -> None:
+        """So many bytes were there; these frames are complete with them."""
+
+    def closed(self, session: SessionId, at: Instant, lost: bool) -> None:
+        """A connection is gone: lost, or closed by the other side; else by ourselves."""
+
+
 class Connection(asyncio.Protocol):
     """One connection of one session."""
 
@@ -92,6 +109,7 @@ class Connection(asyncio.Protocol):
         silence: Duration | None,
         connected: bool,
         kinds: Kinds,
+        tap: Tap | None = None,
     ) -> None:
         self._session = session
         self._feed = feed
@@ -101,6 +119,7 @@ class Connection(asyncio.Protocol):
         self._decoder = FrameDecoder(kinds)
         self._transport: asyncio.Transport | None = None
         self._closed = False
+        self._tap = tap
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
@@ -111,15 +130,20 @@ class Connection(asyncio.Protocol):
         if self._closed:
             self._transport.abort()
         elif self._tells_connected:
+            if self._tap is not None:
+                self._tap.opened(self._session, time.monotonic_ns())
             self._feed(Connected(self._session))
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
+        at = time.monotonic_ns() if self._tap is not None else 0
         try:
             frames = self._decoder.feed(data)
         except FrameError:
             self._drop()
             return
+        if self._tap is not None:
+            self._tap.arrived(self._session, frames, len(data), at)
         for frame in frames:
             if self._closed:
                 return
@@ -129,6 +153,7 @@ class Connection(asyncio.Protocol):
         """The peer or the kernel ended it."""
         if not self._closed:
             self._closed = True
+            self._tell_closed(lost=True)
             self._gone(self._session)
             self._feed(Closed(self._session, timed_out=_is_timeout(exc)))
 
@@ -139,13 +164,22 @@ class Connection(asyncio.Protocol):
     def send(self, frame: Frame) -> None:
         """Send a frame; nothing happens on a connection that is gone."""
         if self._transport is not None and not self._closed:
-            self._transport.write(encode(frame))
+            data = encode(frame)
+            if self._tap is not None:
+                self._tap.sent(self._session, frame, len(data), time.monotonic_ns())
+            self._transport.write(data)
 
     def close(self) -> None:
         """Let go at once; the session hears no more."""
+        if not self._closed:
+            self._tell_closed(lost=False)
         self._closed = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _tell_closed(self, lost: bool) -> None:
+        if self._tap is not None:
+            self._tap.closed(self._session, time.monotonic_ns(), lost)
 
     def _drop(self) -> None:
         self.close()
@@ -161,12 +195,18 @@ class Connector:
         feed: Takes stimuli.
         silence: S; None where the network stack finds a silent peer (D2).
         kinds: What servers may say on them.
+        tap: Looks on; None where nobody does.
     """
 
     def __init__(
-        self, feed: Callable[[Stimulus], None], silence: Duration | None, kinds: Kinds = FROM_SERVERS
+        self,
+        feed: Callable[[Stimulus], None],
+        silence: Duration | None,
+        kinds: Kinds = FROM_SERVERS,
+        tap: Tap | None = None,
     ) -> None:
         self._feed = feed
+        self._tap = tap
         self._kinds = kinds
         self._silence = silence
         self._connections: dict[SessionId, Connection] = {}
@@ -199,7 +239,13 @@ class Connector:
 
     async def _attempt(self, session: SessionId, own_address: str, server: Endpoint) -> None:
         connection = Connection(
-            session, self._feed, self._forget, self._silence, connected=True, kinds=self._kinds
+            session,
+            self._feed,
+            self._forget,
+            self._silence,
+            connected=True,
+            kinds=self._kinds,
+            tap=self._tap,
         )
         self._connections[session] = connection
         try:
