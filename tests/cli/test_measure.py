@@ -196,9 +196,8 @@ def drawn(network: Network, width: int, height: int) -> list[str]:
 def test_the_screen_says_everything_and_fits() -> None:
     feeder = Feeder().feed(lognormal(2000, 1)).feed_ms(6200).feed(lognormal(500, 2))
     feeder.feed(lognormal(100, 3, 0.3, 40.0)).feed(lognormal(100, 4))
-    record = record_of(feeder.finish(), feeder.now)
-    board = Board("water works", "HMI", {})
-    network = board.network([record] * 30, fits=False)
+    stream = feeder.finish()
+    network = Board("water works", "HMI", {}).network([stream] * 30, fits=False)
     lines = drawn(network, width=110, height=40)
     text = "\n".join(lines)
     assert len(lines) <= 40 and max(map(len, lines)) <= 110
@@ -212,7 +211,7 @@ def test_the_screen_says_everything_and_fits() -> None:
     ):
         assert part in text, part
     assert max(map(len, drawn(network, width=60, height=20))) <= 60
-    assert "█" in measure_view.bar(record)
+    assert "█" in measure_view.bar(record_of(stream, feeder.now))
 
 
 def test_progress_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

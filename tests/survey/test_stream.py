@@ -13,7 +13,7 @@ from changeover.model.network import Kind
 from changeover.survey.body import Delay
 from changeover.survey.episodes import KEPT_MAX
 from changeover.survey.histogram import Histogram
-from changeover.survey.record import fitted, record_of, stream_of, utc_of, utc_text
+from changeover.survey.record import fitted, frozen, record_of, stream_of, utc_of, utc_text
 from changeover.survey.stream import Stream
 from delays import PERIOD, UTC, Feeder, lognormal
 
@@ -216,6 +216,16 @@ def test_a_stream_goes_on_where_its_record_ended(seed: int) -> None:
     assert two.tail.episodes == pytest.approx(one.tail.episodes, abs=1)
     assert two.bursts.count == pytest.approx(one.bursts.count, rel=0.1)
     assert two.seconds == pytest.approx(one.seconds, abs=5 * 0.25)
+
+
+def test_what_is_frozen_stands_still_and_is_the_same() -> None:
+    feeder = Feeder().feed(lognormal(5000, 5)).feed(lognormal(60, 7, 0.3, median_ms=40.0))
+    copied = frozen(feeder.stream, feeder.now)
+    before = record_of(copied, feeder.now)
+    assert before == record_of(feeder.stream, feeder.now)
+    assert before.backups_count == 1, "it is under way"
+    feeder.feed(lognormal(500, 6, median_ms=40.0))
+    assert record_of(copied, feeder.now) == before != record_of(feeder.finish(), feeder.now)
 
 
 def _finished(stream: Stream, now: int) -> Stream:

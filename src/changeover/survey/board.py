@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant, milliseconds
-from changeover.model.network import FORMAT, VERSION, Kind, Load, LongAnswer, Network, Pauses, StreamRecord
+from changeover.model.network import FORMAT, VERSION, Kind, Load, LongAnswer, Network, Pauses
 from changeover.survey.body import NAMED_MAX
 from changeover.survey.pauses import BEAT, PauseWatch
-from changeover.survey.record import fitted, longest_of, record_of, stream_of, utc_text
+from changeover.survey.record import fitted, frozen, longest_of, record_of, stream_of, utc_text
 from changeover.survey.stream import Stream, StreamKey
 
 _MEGABYTE = 1e6
@@ -77,11 +77,11 @@ class Board:
                 for stream in self.streams.values():
                     stream.pause(late)
 
-    async def records(self) -> list[StreamRecord]:
-        """Every stream as it stands, its tail not fitted; the loop runs between one and the next."""
+    async def frozen(self) -> list[Stream]:
+        """Every stream as it stands; the loop runs between one and the next."""
         found = []
         for stream in self.streams.values():
-            found.append(record_of(stream, time.monotonic_ns()))
+            found.append(frozen(stream, time.monotonic_ns()))
             await asyncio.sleep(0)
         return found
 
@@ -91,13 +91,14 @@ class Board:
         for stream in self.streams.values():
             stream.finish(now)
 
-    def network(self, records: list[StreamRecord], fits: bool) -> Network:
-        """The document, of records as they come from `records`; may be called in another thread.
+    def network(self, streams: list[Stream], fits: bool) -> Network:
+        """The document; in another thread than the one that measures.
 
         Args:
-            records: Of every stream.
+            streams: As they stood (`frozen`).
             fits: Whether to fit the tails too.
         """
+        records = [record_of(stream, time.monotonic_ns()) for stream in streams]
         before = self._before
         ran = (time.monotonic_ns() - self.began) / SECOND
         pauses, worst = self.watch, self.watch.worst / MILLISECOND

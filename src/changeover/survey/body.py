@@ -16,6 +16,7 @@ Nothing is named before the body knows 100 delays.
 
 from __future__ import annotations
 
+from copy import copy
 from heapq import heappush, heappushpop
 from typing import NamedTuple
 
@@ -218,6 +219,15 @@ class Seconds:
         """Nothing follows: judge everything."""
         self.close_second()
         self._end_run()
+
+    def frozen(self) -> Seconds:
+        """These as they stand."""
+        other = copy(self)
+        other.longest = self.longest.copy()
+        if self._run is not None:
+            other._run = copy(self._run)
+            other._run.bins = self._run.bins.copy()
+        return other
 
     def under_way(self) -> Backup | None:
         """The backup that is not over yet."""

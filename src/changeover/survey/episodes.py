@@ -12,6 +12,7 @@ that would spoil the days that follow; what lay between the two thresholds by th
 
 from __future__ import annotations
 
+from copy import copy
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -108,6 +109,13 @@ class Episodes:
         """All that is kept, and the one under way, by time."""
         current = [self._current] if self._current is not None else []
         return sorted([*self.kept, *current], key=lambda peak: peak.utc)
+
+    def frozen(self, seen: Histogram) -> Episodes:
+        """These as they stand; `seen` is as the histogram stands."""
+        other = copy(self)
+        other.kept, other._first, other._seen = self.kept.copy(), self._first.copy(), seen
+        other.totals = copy(self.totals)
+        return other
 
     def settled(self) -> Episodes:
         """These episodes; or, while there is no threshold, what they would be with the one of now."""

@@ -16,6 +16,7 @@ from changeover.model.network import Network
 from changeover.runtime.process import Ending
 from changeover.survey.board import Board, encode
 from changeover.survey.file import write_whole
+from changeover.survey.stream import Stream
 
 WRITE_SECONDS = 10.0
 _SWITCH_SECONDS = 0.0005
@@ -34,7 +35,7 @@ class Plan:
 
     seconds: float | None
     out: Path
-    show_seconds: float = 1.0
+    show_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +120,13 @@ class Measuring:
 
     async def _look(self, writes: bool) -> None:
         """Put the document together beside the loop, show it, write it."""
-        records = await self._board.records()
+        streams = await self._board.frozen()
         seconds = (time.monotonic_ns() - self._board.began) / 1e9
         left = None if self._plan.seconds is None else max(0.0, self._plan.seconds - seconds)
-        await asyncio.to_thread(self._put, records, seconds, left, writes)
+        await asyncio.to_thread(self._put, streams, seconds, left, writes)
 
-    def _put(self, records: list[Any], seconds: float, left: float | None, writes: bool) -> None:
-        network = self.network = self._board.network(records, fits=writes)
+    def _put(self, streams: list[Stream], seconds: float, left: float | None, writes: bool) -> None:
+        network = self.network = self._board.network(streams, fits=writes)
         if writes:
             try:
                 write_whole(self._plan.out, encode(network))

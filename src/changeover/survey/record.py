@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime
+from functools import lru_cache
 from heapq import heapify, nlargest
 
 import msgspec
@@ -31,6 +33,7 @@ MULTIPLES = (2, 5, 10)
 """Of the threshold: where rates are given."""
 
 
+@lru_cache(maxsize=65536)
 def utc_text(utc: int) -> str:
     """Nanoseconds since 1970 as ISO 8601 with milliseconds."""
     moment = datetime.fromtimestamp(utc // SECOND, UTC)
@@ -45,6 +48,28 @@ def utc_of(text: str) -> int:
     """
     moment = datetime.fromisoformat(text)
     return round(moment.timestamp() * 1000) * MILLISECOND
+
+
+def frozen(stream: Stream, now: Instant) -> Stream:
+    """A stream as it stands, for another thread: what follows changes the original alone.
+
+    A copy takes microseconds, a record milliseconds, in which no delay could be taken.
+    """
+    other = copy(stream)
+    other.raw, other.usual = copy(stream.raw), copy(stream.usual)
+    other.usual.body = copy(stream.usual.body)
+    for histogram in (other.raw, other.usual.body):
+        histogram.bins = histogram.bins.copy()
+    other.seconds_of_delays = stream.seconds_of_delays.frozen()
+    other.long_answers = copy(stream.long_answers)
+    other.long_answers.longest = stream.long_answers.longest.copy()
+    other.episodes = stream.episodes.frozen(other.raw)
+    other.hours = [copy(hour) for hour in stream.hours]
+    for hour in other.hours:
+        hour.bins = hour.bins.copy()
+    other.gaps, other.censored = stream.gaps.copy(), stream.censored.copy()
+    other.close_all(now)
+    return other
 
 
 def record_of(stream: Stream, now: Instant) -> StreamRecord:

@@ -159,12 +159,16 @@ class Stream:
 
     def finish(self, now: Instant) -> None:
         """Measuring ends: what is open ends by our own doing, what was held back is judged as it is."""
-        while self._open:
-            self.ended(now, None, counts=False)
+        self.close_all(now)
         for found in self.long_answers.release():
             self.episodes.add(*found)
             self.seconds_of_delays.add(found)
         self.seconds_of_delays.finish()
+
+    def close_all(self, now: Instant) -> None:
+        """Every connection ends by our own doing."""
+        while self._open:
+            self.ended(now, None, counts=False)
 
     # --- what is known ---
 
