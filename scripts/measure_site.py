@@ -22,13 +22,19 @@ from typing import Any
 from drill_project import write_drill_project
 
 from changeover.config.project import load_project
-from changeover.drill.backup import LOAD, course_of
+from changeover.drill.backup import course_of
+from changeover.drill.lab import Bottleneck
+from changeover.drill.lab_backup import BackupLoad
 from changeover.drill.nemesis import Backup
 from changeover.drill.started import World, started
 from changeover.drivers.modbus.address import check_address
-from changeover.model.moment import SECOND
+from changeover.model.moment import MILLISECOND, SECOND
 from changeover.scenario.disturbance import Spells
 
+SUSTAINED = BackupLoad(
+    Bottleneck(rate_bit_s=20_000_000, queue_delay=400 * MILLISECOND), streams=4, on=SECOND, off=0, seed=1
+)
+"""One long copy: the queue before the primary's computer is full as long as it lasts."""
 INI = {
     "LAN": {"SendTimeout": 10_000, "TimeOut": 10_000, "WatchTime": 2, "ClientRetryTime": 1000},
     "MODNET": {"Timeout": 10_000, "WatchTime": 5},
@@ -58,7 +64,7 @@ def main() -> int:
             for computer in (course.source, course.target)
         ]
         time.sleep(seconds / 3)
-        backup = Backup(product.lab, course.source, course.target, course.lan, LOAD)
+        backup = Backup(product.lab, course.source, course.target, course.lan, SUSTAINED)
         began = time.time()
         backup.inject()
         print(

@@ -10,6 +10,8 @@ from changeover.survey.body import NAMED_MAX, Long
 
 BEAT: Duration = 20 * MILLISECOND
 LATE: Duration = 50 * MILLISECOND
+_MUCH = 5
+"""A delay of which so manieth part was a pause is blamed on the pause."""
 _RECENT = 64
 """Pauses that a delay may still have overlapped; delays end within minutes."""
 
@@ -47,12 +49,13 @@ class PauseWatch:
         return late
 
     def overlaps(self, begin: Instant, end: Instant) -> bool:
-        """Whether a span of time overlaps a pause, one that no beat has told of yet included."""
-        if end - self._due > LATE:
-            return True
+        """Whether a span of time owes much of its length to pauses, one that no beat has told of yet included.
+
+        A delay of seconds that a short pause fell into is long all the same.
+        """
+        owed = end - self._due if end - self._due > LATE else 0
         for began, ended in reversed(self._recent):
             if ended <= begin:
                 break
-            if began < end:
-                return True
-        return False
+            owed += max(0, min(ended, end) - max(began, begin))
+        return owed * _MUCH >= end - begin > 0 and owed > 0
