@@ -49,7 +49,7 @@ class PauseWatch:
         return late
 
     def overlaps(self, begin: Instant, end: Instant) -> bool:
-        """Whether a span of time owes much of its length to pauses, one that no beat has told of yet included.
+        """Whether a span owes much of its length to pauses, one that no beat has told of yet included.
 
         A delay of seconds that a short pause fell into is long all the same.
         """
