@@ -483,3 +483,15 @@ def test_nobody_serves(folder: Folder) -> None:
     assert found(folder, "nobody-serves") == []
     folder.remove("Trends.CSV")
     assert found(folder, "nobody-serves") == []
+
+
+def test_retries_on_the_edge(folder: Folder) -> None:
+    table(folder, "[linux]", tcp_retries2=3)
+    assert places(folder, "retries-on-the-edge") == [], "another protocol decides"
+    network_protocol(folder, "linux")
+    (told,) = found(folder, "retries-on-the-edge")
+    assert told.endswith("linux: tcp_retries2 = 3 ends after 3.4 s or after 7.0 s")
+    folder.append("plant.toml", "\n[network]\nanswer_ms = 1\n")
+    assert found(folder, "retries-on-the-edge") == [], "with quick answers the fifth expiry is sure"
+    folder.write("plant.toml", folder.read("plant.toml").replace("tcp_retries2 = 3", "tcp_retries2 = 5"))
+    assert found(folder, "retries-on-the-edge") == []

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from changeover.config.known_parameters import row_of
 from changeover.config.parameters import HEART_TIME, REQUEST_TIMEOUT, SEND_TIMEOUT, ParameterUnit
+from changeover.forecast.stacks import linux_gives_up
 from changeover.guide.floors import floor_of
 from changeover.guide.load import load_of
 from changeover.guide.rules.rule import Found, note, warning
 from changeover.guide.site import Place, Site
 from changeover.model.moment import MILLISECOND, Duration
+from changeover.model.stack import NetworkProtocol
 
+EDGE = 1.5
+"""One end of a connection that is so many times the other is another expiry's."""
 HEART_TIME_LEAST_MS = 2_000
 """Where the range of the current product begins (AV 1117739)."""
 
@@ -72,6 +77,31 @@ def below_measured(site: Site) -> Iterator[Found]:
                 "a false time-out takes what is healthy for lost, and changes over (I7)",
                 f"write {knob.parameter.name}={floor.value} or more",
             )
+
+
+@warning
+def retries_on_the_edge(site: Site) -> Iterator[Found]:
+    """Retries of the Linux stack with which the round trip decides which expiry is the last."""
+    plant = site.plant
+    if plant.network_protocol is not NetworkProtocol.LINUX:
+        return
+
+    def ends(retries: int) -> tuple[float, float]:
+        stack = replace(plant.linux, retries2=retries)
+        found = linux_gives_up(stack, plant.round_trip, answer=plant.answer)
+        return found.minimum, found.maximum
+
+    retries = plant.linux.retries2
+    first, last = ends(retries)
+    if last > EDGE * first:
+        sure = [n for n in range(max(0, retries - 2), retries + 3) if ends(n)[1] <= EDGE * ends(n)[0]]
+        yield Found(
+            site.at_root("linux"),
+            f"tcp_retries2 = {retries} ends after {first:.1f} s or after {last:.1f} s",
+            "with longer round trips one expiry less lies within the bound, so each connection may go by "
+            "another (D2)",
+            f"take {' or '.join(map(str, sure))}, or mend [network] answer_ms",
+        )
 
 
 @warning
@@ -188,6 +218,7 @@ RULES = (
     wrong_unit,
     below_round_trip,
     below_measured,
+    retries_on_the_edge,
     time_out_below_answer,
     com_before_send_timeout,
     com_before_device_lost,
