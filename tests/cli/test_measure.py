@@ -77,6 +77,7 @@ def test_it_goes_on_after_sigint_and_refuses_what_is_another_measurement(running
     words = (running.folder, "--computer", "HMI", "--out", str(out))
     process = command("measure", *words)
     time.sleep(2.0)
+    assert "is being written by another changeover measure" in measure(*words, status=2)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     text, errors = end(process)

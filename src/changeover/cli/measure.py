@@ -165,9 +165,14 @@ def _board(plant: str, computer: str, streams: dict, out: Path) -> Board:  # typ
 def _before(out: Path) -> Network | None:
     from changeover.config.diagnostics import ConfigurationError
     from changeover.config.measurement import read_measurement
+    from changeover.survey.file import claim
 
     if not out.parent.is_dir():
         fail(f"{out}: there is no folder {out.parent}")
+    ours = claim(out)
+    if ours is None:
+        fail(f"{out} is being written by another changeover measure: wait for it, or take another --out")
+    click.get_current_context().call_on_close(ours.close)
     if not out.exists():
         return None
     try:

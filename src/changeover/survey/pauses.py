@@ -6,10 +6,13 @@ from collections import deque
 from heapq import heappush, heappushpop
 
 from changeover.model.moment import MILLISECOND, Duration, Instant
-from changeover.survey.body import NAMED_MAX, Long
+from changeover.model.network import NAMED_MAX
+from changeover.survey.body import Long
 
 BEAT: Duration = 20 * MILLISECOND
 LATE: Duration = 50 * MILLISECOND
+_SPOILT = 10
+"""A delay that had more than one part in so many of a pause is not blamed on anybody."""
 _RECENT = 64
 """Pauses that a delay may still have overlapped; delays end within minutes."""
 
@@ -46,13 +49,14 @@ class PauseWatch:
         (heappush if len(self.longest) < NAMED_MAX else heappushpop)(self.longest, pause)
         return late
 
-    def overlaps(self, begin: Instant, end: Instant) -> bool:
-        """Whether a span of time overlaps a pause, one that no beat has told of yet included."""
-        if end - self._due > LATE:
-            return True
+    def spoils(self, begin: Instant, end: Instant) -> bool:
+        """Whether more than a tenth of a span of time was a pause, one that no beat has told of yet included.
+
+        A long delay with a short pause in it is long all the same.
+        """
+        paused = max(0, end - max(begin, self._due)) if end - self._due > LATE else 0
         for began, ended in reversed(self._recent):
             if ended <= begin:
                 break
-            if began < end:
-                return True
-        return False
+            paused += max(0, min(end, ended) - max(begin, began))
+        return paused * _SPOILT > end - begin
