@@ -76,7 +76,8 @@ def test_every_way_and_every_device_of_a_computer_without_a_client(running: Runn
 def test_it_goes_on_after_sigint_and_refuses_what_is_another_measurement(running: Running, out: Path) -> None:
     words = (running.folder, "--computer", "HMI", "--out", str(out))
     process = command("measure", *words)
-    time.sleep(2.0)
+    time.sleep(1.5)
+    assert "is being written by another changeover measure" in measure(*words, status=2)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     text, errors = end(process)
@@ -171,11 +172,11 @@ def test_a_full_disk_is_said_and_the_last_good_file_stays(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(measuring, "write_whole", full)
-    monkeypatch.setattr(measuring, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(measuring, "WRITE_SECONDS", 0.05)
     lines = measure_view.Lines(quiet=False)
 
     async def story() -> int:
-        run = Measuring(Board("", "here", {}), Plan(0.2, out, 0.05), list, lines.show)
+        run = Measuring(Board("", "here", {}), Plan(0.2, out), list, lines.show)
         assert await run.run() == 1
         return len(run.trouble)
 
@@ -203,7 +204,7 @@ def test_the_screen_says_everything_and_fits() -> None:
     assert len(lines) <= 40 and max(map(len, lines)) <= 110
     for part in (
         "water works",
-        "9 min left",
+        "8.8 min left",
         "long answer 2026",
         "backup 2026",
         "load added:",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -24,6 +26,8 @@ from changeover.model.network import (
     StreamRecord,
     TailRecord,
 )
+from changeover.survey.record import fitted, record_of, stream_of
+from delays import Feeder, lognormal
 
 UTC = "2026-03-02T14:05:07.000Z"
 STREAM = StreamRecord(
@@ -126,7 +130,7 @@ def test_what_is_no_such_document_is_refused(path: Path, text: str) -> None:
         ({"messages": 4}, "streams[0].histogram.raw: has 3 delays, messages says 4"),
         ({"kind": "gossip"}, "streams[0].kind: Invalid enum value 'gossip'"),
         ({"more": 1}, "streams[0]: Object contains unknown field `more`"),
-        ({"quantiles_ms": None}, "streams[0].quantiles_ms.messages: is 0, messages says 3"),
+        ({"quantiles_ms": None}, "streams[0].quantiles_ms.messages: is 0, 3 are wanted"),
         (
             {"histogram": {"first_ms": 0.001, "ratio": 1.02, "raw": [[9, 2], [8, 1]], "body": []}},
             "streams[0].histogram.raw: bins are not in order",
@@ -164,3 +168,38 @@ def test_a_stream_that_is_there_twice_is_refused(path: Path) -> None:
     assert problems(path, json.dumps(changed))[0].startswith(
         "streams: session 'IOServer1/LAN_A' (io-data) is"
     )
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything in a document."""
+    yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from leaves(inner, (*path, key))
+
+
+def test_whatever_is_changed_it_is_read_and_can_be_gone_on_with_or_it_is_refused(path: Path) -> None:
+    feeder = Feeder().feed(lognormal(300, 1)).feed_ms(6200).feed(lognormal(30, 2))
+    feeder.feed(lognormal(40, 3, 0.3, 40.0)).feed(lognormal(10, 4))
+    feeder.stream.ended(feeder.now, 500_000_000)
+    record = fitted(record_of(feeder.finish(), feeder.now))
+    text = msgspec.json.encode(msgspec.structs.replace(NETWORK, streams=(record,)))
+    refused = 0
+    places = [place for place in leaves(json.loads(text)) if place]
+    rng = Random(1)
+    for place in rng.sample(places, min(100, len(places))):
+        for value in (None, -1, 0, 10**30, 1e300, "x", [], {}, True):
+            changed = json.loads(text)
+            inner = changed
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            path.write_text(json.dumps(changed))
+            try:
+                network = read_measurement(path)
+            except ConfigurationError:
+                refused += 1
+                continue
+            for stream in network.streams:
+                stream_of(stream)
+    assert refused > 500

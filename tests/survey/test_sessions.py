@@ -117,6 +117,18 @@ def test_a_pause_of_ours_blames_nobody(plant: Plant) -> None:
     assert scene.stream(Kind.SESSION).paused == 1
 
 
+def test_a_long_delay_with_a_short_pause_in_it_is_long_all_the_same(plant: Plant) -> None:
+    scene = Scene(plant)
+    scene.board.watch.beat(scene.at(20), 0)
+    scene.send(30, Frame(1, 0, Probe()))
+    scene.board.watch.beat(scene.at(300), 0)
+    for ms in range(320, 4900, 20):
+        scene.board.watch.beat(scene.at(ms), 0)
+    scene.arrive(4900, Frame(0, 1))
+    stream = scene.stream(Kind.SESSION)
+    assert (stream.raw.count, stream.paused, scene.board.watch.count) == (1, 0, 1)
+
+
 def test_the_measuring_client_is_patient_and_has_a_name_that_no_client_can_have(plant: Plant) -> None:
     client = measuring_client(plant, "SCADA1")
     assert (client.name, client.page_scan) == ("SCADA1:measure", 200 * MILLISECOND)

@@ -79,20 +79,24 @@ def command(
         fail("--listen on one host, --connect on the other: not both here")
     if connect is None and (size, answer, period) != (None, None, None):
         fail("--size, --answer and --period go with --connect: on a plant its own sizes and rate are taken")
-    plan = Plan(seconds, out or (folder or Path()) / OUT)
+    plan = Plan(seconds, out or (folder or Path()) / OUT, shows_live=_shows_live(plain, as_json))
     if listen is not None:
         _listen(listen, seconds)
     elif connect is not None:
-        _connect(plant, connect, size, answer, period, plan, plain, as_json)
+        _connect(plant, connect, size, answer, period, plan, as_json)
     elif plant is None:
         fail("PROJECT is missing; between two hosts without one: --listen on one, --connect on the other")
     else:
-        _measure_plant(plant, computer, no_devices, plan, plain, as_json)
+        _measure_plant(plant, computer, no_devices, plan, as_json)
 
 
-def _measure_plant(
-    plant: Plant, computer: str | None, no_devices: bool, plan: Plan, plain: bool, as_json: bool
-) -> None:
+def _shows_live(plain: bool, as_json: bool) -> bool:
+    import sys
+
+    return sys.stdout.isatty() and not plain and not as_json
+
+
+def _measure_plant(plant: Plant, computer: str | None, no_devices: bool, plan: Plan, as_json: bool) -> None:
     from changeover.runtime.process import NotRunnableError, check_runnable
     from changeover.survey.devices import device_streams
     from changeover.survey.plant import check_addresses, make_measuring
@@ -115,7 +119,7 @@ def _measure_plant(
     def make(show: Callable[[Progress], None]) -> Measuring:
         return make_measuring(plant, name, board, plan, show, devices=not no_devices)
 
-    _run(board, plan, make, plain, as_json)
+    _run(board, plan, make, as_json)
 
 
 def _listen(endpoint: str, seconds: float | None) -> None:
@@ -132,7 +136,6 @@ def _connect(
     answer: int | None,
     period: float | None,
     plan: Plan,
-    plain: bool,
     as_json: bool,
 ) -> None:
     import socket
@@ -141,7 +144,7 @@ def _connect(
 
     asked = Asked.like(plant, _endpoint(endpoint), size, answer, period)
     board = _board(plant.name if plant else "", socket.gethostname(), host_streams(asked), plan.out)
-    _run(board, plan, lambda show: make_asking(asked, board, plan, show), plain, as_json)
+    _run(board, plan, lambda show: make_asking(asked, board, plan, show), as_json)
 
 
 def _endpoint(text: str) -> tuple[str, int]:
@@ -165,9 +168,14 @@ def _board(plant: str, computer: str, streams: dict, out: Path) -> Board:  # typ
 def _before(out: Path) -> Network | None:
     from changeover.config.diagnostics import ConfigurationError
     from changeover.config.measurement import read_measurement
+    from changeover.survey.file import claim
 
     if not out.parent.is_dir():
         fail(f"{out}: there is no folder {out.parent}")
+    ours = claim(out)
+    if ours is None:
+        fail(f"{out} is being written by another changeover measure: wait for it, or take another --out")
+    click.get_current_context().call_on_close(ours.close)
     if not out.exists():
         return None
     try:
@@ -182,11 +190,8 @@ def _run(
     board: Board,
     plan: Plan,
     make: Callable[[Callable[[Progress], None]], Measuring],
-    plain: bool,
     as_json: bool,
 ) -> None:
-    import sys
-
     from changeover.cli.measure_view import Lines, Screen, final_lines
     from changeover.runtime.process import run_loop
     from changeover.survey.board import encode
@@ -194,14 +199,13 @@ def _run(
     before = board.measured()
     if before:
         click.echo(f"goes on with {plan.out}: {before} delays so far", err=True)
-    is_live = sys.stdout.isatty() and not plain and not as_json
     made: list[Measuring] = []
 
     async def main() -> int:
         made.append(make(view.show))
         return await made[0].run()
 
-    with Screen() if is_live else Lines(quiet=as_json) as view:
+    with Screen() if plan.shows_live else Lines(quiet=as_json) as view:
         status = run_loop(main)
     measuring = made[0]
     network = measuring.network

@@ -6,17 +6,30 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from changeover.config.diagnostics import ConfigurationError, Diagnostic, quoted
 from changeover.config.text_file import UnreadableFileError, read_any_bytes
-from changeover.model.network import FORMAT, VERSION, Network, StreamRecord
+from changeover.model.network import (
+    BIN_LAST,
+    BINS_IN_ONE,
+    FIRST_MS,
+    FORMAT,
+    GAPS_MAX,
+    KEPT_MAX,
+    NAMED_MAX,
+    RATIO,
+    VERSION,
+    Bins,
+    Network,
+    StreamRecord,
+)
 
 MEASURE = "measure anew: changeover measure"
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`$", re.DOTALL)
 _WHERE = re.compile(r"\(byte (\d+)\)")
-_BINS_MAX = 1047
 
 
 class _Head(msgspec.Struct):
@@ -124,18 +137,70 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _of_stream(stream: StreamRecord) -> Iterable[tuple[str, str, str]]:
+_Problem: TypeAlias = tuple[str, str, str]
+
+
+def _of_stream(stream: StreamRecord) -> Iterable[_Problem]:
+    """Field, problem and what is allowed."""
+    yield from _of_histograms(stream)
+    yield from _of_hours(stream)
+    yield from _of_tail(stream)
+    for field, found, count, most in (
+        ("backups", len(stream.backups), stream.backups_count, NAMED_MAX),
+        ("long_answers", len(stream.long_answers), stream.long_answers_count, NAMED_MAX),
+        ("censored", len(stream.censored), stream.censored_count, NAMED_MAX),
+        ("gaps", len(stream.gaps), GAPS_MAX, GAPS_MAX),
+        # The one that is under way is over the number that is kept.
+        ("bursts.episodes", len(stream.bursts.episodes), stream.bursts.count, KEPT_MAX + 1),
+    ):
+        if found > min(count, most):
+            yield field, f"has {found}", f"there can be {min(count, most)} at most"
+    if stream.paused > stream.messages:
+        yield "paused", f"is {stream.paused}", f"messages says {stream.messages}"
+
+
+def _of_histograms(stream: StreamRecord) -> Iterable[_Problem]:
+    histogram = stream.histogram
+    if (histogram.first_ms, histogram.ratio) != (FIRST_MS, RATIO):
+        yield "histogram", "has other bins", f"version {VERSION} has first_ms {FIRST_MS} and ratio {RATIO}"
+    known = (stream.messages, stream.quantiles_ms, histogram.raw)
+    body = stream.body_ms.messages if stream.body_ms else 0
+    for name, field, (messages, quantiles, bins) in (
+        ("histogram.raw", "quantiles_ms", known),
+        ("histogram.body", "body_ms", (body, stream.body_ms, histogram.body)),
+    ):
+        yield from _of_bins(name, bins, messages, BIN_LAST)
+        if (quantiles.messages if quantiles else 0) != messages:
+            yield (
+                f"{field}.messages",
+                f"is {quantiles.messages if quantiles else 0}",
+                f"{messages} are wanted",
+            )
+        if quantiles is not None and not quantiles.min <= quantiles.max:
+            yield f"{field}.min", f"is {quantiles.min}", f"max is {quantiles.max}"
+    if body > stream.messages:
+        yield "body_ms.messages", f"is {body}", f"messages says {stream.messages}"
+
+
+def _of_hours(stream: StreamRecord) -> Iterable[_Problem]:
+    hours = [hour.hour_utc for hour in stream.by_hour]
+    if hours != sorted(set(hours)):
+        yield "by_hour", "hours are not in order", "each stands there once"
+    for number, hour in enumerate(stream.by_hour):
+        yield from _of_bins(f"by_hour[{number}].bins", hour.bins, hour.messages, BIN_LAST // BINS_IN_ONE)
+
+
+def _of_bins(field: str, bins: Bins, messages: int, last: int) -> Iterable[_Problem]:
+    numbers = [number for number, _ in bins]
+    if numbers != sorted(set(numbers)) or any(number > last for number in numbers):
+        yield field, "bins are not in order", f"they rise, to {last} at most"
+    counted = sum(count for _, count in bins)
+    if counted != messages:
+        yield field, f"has {counted} delays", f"messages says {messages}"
+
+
+def _of_tail(stream: StreamRecord) -> Iterable[_Problem]:
     tail = stream.tail
-    for name, bins in (("raw", stream.histogram.raw), ("body", stream.histogram.body)):
-        numbers = [number for number, _ in bins]
-        if numbers != sorted(set(numbers)) or any(number > _BINS_MAX for number in numbers):
-            yield f"histogram.{name}", "bins are not in order", f"they rise, to {_BINS_MAX} at most"
-    counted = sum(count for _, count in stream.histogram.raw)
-    if counted != stream.messages:
-        yield "histogram.raw", f"has {counted} delays", f"messages says {stream.messages}"
-    known = 0 if stream.quantiles_ms is None else stream.quantiles_ms.messages
-    if known != stream.messages:
-        yield "quantiles_ms.messages", f"is {known}", f"messages says {stream.messages}"
     seen = len(tail.excesses_ms) + len(tail.censored_ms)
     if tail.episodes != seen:
         yield "tail.episodes", f"is {tail.episodes}", f"there are {seen} excesses"
@@ -143,3 +208,7 @@ def _of_stream(stream: StreamRecord) -> Iterable[tuple[str, str, str]]:
         yield "tail.excesses_ms", "has one of 0", "all lie above the threshold"
     if (tail.shape is None) != (tail.scale_ms is None):
         yield "tail.shape", "is there without scale_ms, or that without it", "both are there, or none"
+    if tail.scale_ms == 0:
+        yield "tail.scale_ms", "is 0", "it lies above 0"
+    if stream.bursts.threshold_ms > tail.threshold_ms:
+        yield "bursts.threshold_ms", "lies above tail.threshold_ms", "episodes are kept from below it on"

@@ -14,12 +14,25 @@ from msgspec import Meta
 FORMAT = "changeover network"
 VERSION = 1
 
-Count = Annotated[int, Meta(ge=0)]
-Amount = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+Period = Annotated[float, Meta(gt=0, le=1e9)]
+Shape = Annotated[float, Meta(ge=-10, le=10)]
 Utc = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
 Bins = tuple[tuple[Count, Count], ...]
 """(number of the bin, how many delays are in it), by rising number; empty bins are left out."""
 HOURS = 24
+FIRST_MS = 0.001
+RATIO = 1.02
+BIN_LAST = 1046
+"""Bins of version 1: of 2 %, from 1 µs to 1000 s; what is longer is in the last one."""
+BINS_IN_ONE = 5
+"""Bins that are one in the hours of the day."""
+NAMED_MAX = 100
+"""Backups, long answers, pauses and censored delays that are kept one by one; all are counted."""
+KEPT_MAX = 500
+"""Episodes that are kept."""
+GAPS_MAX = 10
 
 
 class Kind(Enum):
@@ -51,11 +64,11 @@ class Histogram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         raw: Everything.
-        body: Without backups, long answers, and what overlapped a pause of the measuring process.
+        body: Without backups, long answers, and what a pause of the measuring process spoilt.
     """
 
-    first_ms: Annotated[float, Meta(gt=0)]
-    ratio: Annotated[float, Meta(gt=1)]
+    first_ms: Amount
+    ratio: Amount
     raw: Bins
     body: Bins
 
@@ -85,7 +98,7 @@ class TailRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     episodes: Count
     excesses_ms: tuple[Amount, ...]
     censored_ms: tuple[Amount, ...]
-    shape: float | None
+    shape: Shape | None
     scale_ms: Amount | None
     rates: tuple[Rate, ...]
 
@@ -167,7 +180,7 @@ class StreamRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         function: io-data, alarm, trend or report.
         period_ms: Between two requests, as asked for.
         messages: Delays measured.
-        paused: How many of them overlapped a pause of the measuring process.
+        paused: How many of them were a pause of the measuring process by more than a tenth.
         seconds: How long there was a connection, such pauses left out: the exposure.
         requests: Frames, or requests, that were sent.
         sent_bytes_mean, answer_bytes_mean: Of one request, of what came back for it.
@@ -181,7 +194,7 @@ class StreamRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     name: str
     function: str
-    period_ms: Annotated[float, Meta(gt=0)]
+    period_ms: Period
     messages: Count
     paused: Count
     seconds: Amount

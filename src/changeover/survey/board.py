@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant, milliseconds
-from changeover.model.network import FORMAT, VERSION, Kind, Load, LongAnswer, Network, Pauses
-from changeover.survey.body import NAMED_MAX
+from changeover.model.network import FORMAT, NAMED_MAX, VERSION, Kind, Load, LongAnswer, Network, Pauses
 from changeover.survey.pauses import BEAT, PauseWatch
 from changeover.survey.record import fitted, frozen, longest_of, record_of, stream_of, utc_text
 from changeover.survey.stream import Stream, StreamKey
@@ -62,7 +61,7 @@ class Board:
 
     def add(self, stream: Stream, now: Instant, delay: Duration) -> None:
         """A delay of a stream ended now."""
-        stream.add(now, time.time_ns(), delay, self.watch.overlaps(now - delay, now))
+        stream.add(now, time.time_ns(), delay, self.watch.spoils(now - delay, now))
 
     def measured(self) -> int:
         """Delays, those of earlier runs included."""

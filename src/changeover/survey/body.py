@@ -21,10 +21,9 @@ from heapq import heappush, heappushpop
 from typing import NamedTuple
 
 from changeover.model.moment import HOUR, SECOND, Duration, Instant
+from changeover.model.network import NAMED_MAX
 from changeover.survey.histogram import Histogram, bin_of, quantiles_in
 
-NAMED_MAX = 100
-"""Backups, and long answers, that are kept by name; all are counted."""
 KNOWN = 100
 _FAR_OF_BODY = 10.0
 _FAR_OF_MEDIAN = 20.0

@@ -17,9 +17,9 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from changeover.model.moment import SECOND, Duration, Instant
+from changeover.model.network import KEPT_MAX
 from changeover.survey.histogram import Histogram
 
-KEPT_MAX = 500
 WARM = 200
 """Delays after which there is a first threshold."""
 EARLY = 100 * WARM

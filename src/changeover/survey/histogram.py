@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import log
 
-from changeover.model.moment import MICROSECOND, MILLISECOND, SECOND, Duration
-from changeover.model.network import Bins, Quantiles
+from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.model.network import BIN_LAST, FIRST_MS, RATIO, Bins, Quantiles
 
-RATIO = 1.02
-FIRST: Duration = MICROSECOND
+FIRST: Duration = round(FIRST_MS * MILLISECOND)
 LAST: Duration = 1000 * SECOND
 _SCALE = 1.0 / log(RATIO)
 _NONE: Duration = 1 << 62
-BIN_LAST = int(log(LAST / FIRST) * _SCALE)
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999)
 
 

@@ -19,6 +19,7 @@ from changeover.survey.file import write_whole
 from changeover.survey.stream import Stream
 
 WRITE_SECONDS = 10.0
+SHOW_SECONDS = 2.0
 _SWITCH_SECONDS = 0.0005
 """How long a thread that draws or writes may keep the one that measures waiting."""
 
@@ -30,12 +31,12 @@ class Plan:
     Attributes:
         seconds: How long; None until it is ended.
         out: Where to write.
-        show_seconds: Between two looks of whoever shows it.
+        shows_live: Whether somebody looks on.
     """
 
     seconds: float | None
     out: Path
-    show_seconds: float = 2.0
+    shows_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,12 @@ class Measuring:
             left = None if self._plan.seconds is None else began + self._plan.seconds - now
             if left is not None and left <= 0:
                 return
-            pause = self._plan.show_seconds if left is None else min(self._plan.show_seconds, left)
+            look = SHOW_SECONDS if self._plan.shows_live else WRITE_SECONDS
+            pause = look if left is None else min(look, left)
             with suppress(TimeoutError):
                 await asyncio.wait_for(ending.event.wait(), pause)
-            writes = time.monotonic() - written >= WRITE_SECONDS
+            # The loop may wake a moment early.
+            writes = time.monotonic() - written >= 0.9 * WRITE_SECONDS
             if writes:
                 written = time.monotonic()
             if not ending.event.is_set():

@@ -6,12 +6,13 @@ from collections import deque
 from heapq import heappush, heappushpop
 
 from changeover.model.moment import MILLISECOND, Duration, Instant
-from changeover.survey.body import NAMED_MAX, Long
+from changeover.model.network import NAMED_MAX
+from changeover.survey.body import Long
 
 BEAT: Duration = 20 * MILLISECOND
 LATE: Duration = 50 * MILLISECOND
-_MUCH = 5
-"""A delay of which so manieth part was a pause is blamed on the pause."""
+_SPOILT = 10
+"""A delay that had more than one part in so many of a pause is not blamed on anybody."""
 _RECENT = 64
 """Pauses that a delay may still have overlapped; delays end within minutes."""
 
@@ -48,14 +49,14 @@ class PauseWatch:
         (heappush if len(self.longest) < NAMED_MAX else heappushpop)(self.longest, pause)
         return late
 
-    def overlaps(self, begin: Instant, end: Instant) -> bool:
-        """Whether a span owes much of its length to pauses, one that no beat has told of yet included.
+    def spoils(self, begin: Instant, end: Instant) -> bool:
+        """Whether more than a tenth of a span of time was a pause, one that no beat has told of yet included.
 
-        A delay of seconds that a short pause fell into is long all the same.
+        A long delay with a short pause in it is long all the same.
         """
-        owed = end - self._due if end - self._due > LATE else 0
+        paused = max(0, end - max(begin, self._due)) if end - self._due > LATE else 0
         for began, ended in reversed(self._recent):
             if ended <= begin:
                 break
-            owed += max(0, min(ended, end) - max(began, begin))
-        return owed * _MUCH >= end - begin > 0 and owed > 0
+            paused += max(0, min(end, ended) - max(begin, began))
+        return paused * _SPOILT > end - begin

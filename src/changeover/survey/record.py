@@ -12,6 +12,10 @@ import msgspec
 from changeover.forecast.tail import fit_tail
 from changeover.model.moment import MILLISECOND, SECOND, Instant, milliseconds
 from changeover.model.network import (
+    BINS_IN_ONE,
+    FIRST_MS,
+    NAMED_MAX,
+    RATIO,
     BackupRecord,
     Bins,
     Bursts,
@@ -24,10 +28,10 @@ from changeover.model.network import (
     TailRecord,
 )
 from changeover.model.network import Histogram as HistogramRecord
-from changeover.survey.body import NAMED_MAX, Backup, Long
+from changeover.survey.body import Backup, Long
 from changeover.survey.episodes import Episodes, Peak, Totals
-from changeover.survey.histogram import FIRST, RATIO, Histogram, quantiles_in
-from changeover.survey.stream import BINS_IN_ONE, HourOfDay, Silence, Stream, StreamKey, in_ms
+from changeover.survey.histogram import Histogram, quantiles_in
+from changeover.survey.stream import HourOfDay, Silence, Stream, StreamKey, in_ms
 
 MULTIPLES = (2, 5, 10)
 """Of the threshold: where rates are given."""
@@ -91,7 +95,7 @@ def record_of(stream: Stream, now: Instant) -> StreamRecord:
         answer_bytes_mean=stream.answer_bytes / requests,
         quantiles_ms=stream.raw.record(),
         body_ms=body.record(),
-        histogram=HistogramRecord(in_ms(FIRST), RATIO, stream.raw.sparse(), body.sparse()),
+        histogram=HistogramRecord(FIRST_MS, RATIO, stream.raw.sparse(), body.sparse()),
         tail=_tail(stream),
         bursts=_bursts(stream.episodes.settled()),
         gaps=tuple(

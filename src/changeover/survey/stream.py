@@ -6,15 +6,10 @@ from heapq import heappush, heappushpop, nlargest
 from typing import NamedTuple
 
 from changeover.model.moment import HOUR, MILLISECOND, SECOND, Duration, Instant
-from changeover.model.network import HOURS, Kind
+from changeover.model.network import BINS_IN_ONE, GAPS_MAX, HOURS, NAMED_MAX, Kind
 from changeover.survey.body import Delay, LongAnswers, Seconds, Usual
 from changeover.survey.episodes import Episodes
 from changeover.survey.histogram import Histogram, bin_of
-
-GAPS_MAX = 10
-CENSORED_MAX = 100
-BINS_IN_ONE = 5
-"""Bins of the histogram that are one in the hours of the day."""
 
 
 class StreamKey(NamedTuple):
@@ -56,7 +51,7 @@ class Stream:
     """The delays of one session, round trip or device.
 
     What is long, what comes in runs, and what stands apart is sorted as it comes (`survey.episodes`,
-    `survey.body`). A delay that overlapped a pause of the measuring process counts in `raw` alone.
+    `survey.body`). A delay that a pause of the measuring process spoilt counts in `raw` alone.
 
     Args:
         key: Which one.
@@ -64,7 +59,7 @@ class Stream:
 
     Attributes:
         raw: Every delay.
-        paused: How many overlapped a pause of the measuring process.
+        paused: How many a pause of the measuring process spoilt.
         seconds: Exposure up to the last call.
         closed: How often a connection ended.
         censored: A heap of the longest delays that had not ended then.
@@ -119,7 +114,7 @@ class Stream:
         self.closed += 1
         if outstanding is not None:
             self.censored_count += 1
-            (heappush if len(self.censored) < CENSORED_MAX else heappushpop)(self.censored, outstanding)
+            (heappush if len(self.censored) < NAMED_MAX else heappushpop)(self.censored, outstanding)
 
     def sent(self, size: int) -> None:
         """A request, or a frame, of so many bytes left."""
@@ -142,7 +137,7 @@ class Stream:
             now: Now.
             utc: Nanoseconds since 1970.
             delay: How long it was.
-            paused: Whether it overlapped a pause of the measuring process.
+            paused: Whether a pause of the measuring process spoilt it.
         """
         self.raw.add(delay)
         taken = Delay(now, utc, delay)
@@ -183,7 +178,7 @@ class Stream:
 
     def longest_censored(self) -> tuple[Duration, ...]:
         """The longest delays that had not ended, largest first."""
-        return tuple(nlargest(CENSORED_MAX, self.censored))
+        return tuple(nlargest(NAMED_MAX, self.censored))
 
     def _note_silence(self, length: Duration, begin_utc: int, end_utc: int) -> None:
         if len(self.gaps) < GAPS_MAX:
