@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,20 +27,20 @@ SETTLES = 5 * SECOND
 """What is younger is on its way to the disk, or to the partner."""
 
 
-class Work:
+class Work(ABC):
     """What a pair does beside its faults, and what both its disks must hold in the end."""
 
     def __init__(self, plant: Pairs, function: Function) -> None:
         self.plant = plant
         self.pair = PAIRS[function]
 
+    @abstractmethod
     def do(self, by: str) -> None:
         """Something that a server must keep; it has kept it when this returns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self) -> None:
         """Both servers have the same, and nothing lacks or is there twice; their processes have ended."""
-        raise NotImplementedError
 
 
 class Alarms(Work):

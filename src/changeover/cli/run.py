@@ -40,6 +40,7 @@ def command(
         NotRunnableError,
         Place,
         check_runnable,
+        kernel_notes,
         nodes_of,
         run_loop,
         run_node,
@@ -63,6 +64,8 @@ def command(
     if node is not None:
         place = Place(folder, data or folder / DATA_FOLDER, trace_dir)
         raise SystemExit(run_node(plant, choose(f"server or client on {name}", node, nodes), place))
+    for note in kernel_notes(plant):
+        click.echo(f"warning: {note}", err=True)
     more: tuple[str, ...] = ("--trace-dir", str(trace_dir)) if trace_dir else ()
     more += ("--data", str(data)) if data else ()
     more += ("--version", version) if version else ()

@@ -32,6 +32,7 @@ def command(folder: Path, no_restart: bool, data: Path | None, trace_dir: Path |
     from changeover.runtime.process import (
         NotRunnableError,
         check_runnable,
+        kernel_notes,
         nodes_of,
         registers_needed,
         run_loop,
@@ -62,6 +63,8 @@ def command(folder: Path, no_restart: bool, data: Path | None, trace_dir: Path |
         for node in nodes_of(plant, computer.name):
             arguments = ("run", str(folder), "--computer", computer.name, "--node", node, *more)
             jobs.append(Job(node, own_command(*arguments), waits=node in clients))
+    for note in kernel_notes(plant):
+        click.echo(f"warning: {note}", err=True)
     click.echo(f"{plant.name}: {len(jobs)} processes; Ctrl-C stops them all")
     click.echo(f"in another terminal: changeover watch {folder} --client {plant.clients[0].name}")
     raise SystemExit(run_loop(lambda: Supervisor(jobs, not no_restart, click.echo).run()))

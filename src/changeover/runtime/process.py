@@ -38,6 +38,7 @@ EXIT_SOFTWARE = 70
 EXIT_IO = 74
 """Exit status after an archive failed (sysexits: EX_IOERR)."""
 
+IPV4_SETTINGS = Path("/proc/sys/net/ipv4")
 DATA_FOLDER = "data"
 """Where a project's archives are, within its folder, unless told otherwise."""
 
@@ -71,6 +72,29 @@ def check_runnable(plant: Plant) -> None:
                 f"{', '.join(server.name for server in servers)} are more than a pair of {function.value} "
                 "servers, which can only be forecast: a primary and one standby run here"
             )
+
+
+def kernel_notes(plant: Plant, settings: Path = IPV4_SETTINGS) -> tuple[str, ...]:
+    """Where this computer's kernel is set otherwise than the plant says, if the kernel is to decide (D2).
+
+    Args:
+        plant: The plant.
+        settings: Folder of the kernel's settings.
+    """
+    if plant.network_protocol is not NetworkProtocol.LINUX:
+        return ()
+    found = []
+    for name, wanted in plant.linux.settings.items():
+        try:
+            value = (settings / name).read_text().strip()
+        except OSError:
+            continue  # an older kernel, or another system
+        if value != str(wanted):
+            found.append(
+                f"net.ipv4.{name} is {value} on this computer, and {wanted} in [linux] of plant.toml, by which "
+                "the plant is forecast: set the one or the other"
+            )
+    return tuple(found)
 
 
 def registers_needed(tags: Iterable[Tag]) -> int:
