@@ -27,8 +27,9 @@ from changeover.drill.backup import course_of
 from changeover.drill.governing import governing_parameters
 from changeover.drill.lab import LabError
 from changeover.drill.nemesis import Freeze, Victim
+from changeover.drill.rig import Rig
 from changeover.drill.started import Ini, Started, World, started
-from changeover.drill.trips_count import Trip, device_trips, session_trips
+from changeover.drill.trips_count import LOSSES, Trip, device_trips, session_trips
 from changeover.forecast.false_trips import Rate, SessionCourse, device_rate, pause_rate, session_rate
 from changeover.model.moment import MILLISECOND, Duration, to_seconds
 from changeover.model.plant import Plant
@@ -246,8 +247,7 @@ class TripRun:
         with self._disturbed(product):
             began = time.monotonic_ns()
             while (left := seconds - to_seconds(time.monotonic_ns() - began)) > 0:
-                so_far = len(self._trips(product))
-                say(f"{self.parameter} {value_ms} ms: {so_far} false trips, {left:.0f} s to go")
+                say(f"{self.parameter} {value_ms} ms: {_losses(rig)} given up, {left:.0f} s to go")
                 time.sleep(min(READ_SECONDS, left))
                 rig.read()
             taken = to_seconds(time.monotonic_ns() - began)
@@ -372,6 +372,12 @@ def write_trips(result: TripResult, out: Path, sheet: str) -> tuple[Path, Path]:
     page.write_text(sheet, encoding="utf-8")
     records.write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
     return page, records
+
+
+def _losses(rig: Rig) -> int:
+    """How many sessions and units anybody has given up so far."""
+    lines = (line for trace in rig.traces.values() for line in trace.lines)
+    return sum(line["kind"] in LOSSES or line["kind"] == "unit-offline" for line in lines)
 
 
 def _io_server_on(plant: Plant, computer: str) -> IoServer:

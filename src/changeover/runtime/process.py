@@ -91,8 +91,8 @@ def kernel_notes(plant: Plant, settings: Path = IPV4_SETTINGS) -> tuple[str, ...
             continue  # an older kernel, or another system
         if value != str(wanted):
             found.append(
-                f"net.ipv4.{name} is {value} on this computer, and {wanted} in [linux] of plant.toml: forecasts "
-                "go by the latter, set the one or the other"
+                f"net.ipv4.{name} is {value} on this computer, and {wanted} in [linux] of plant.toml: "
+                "forecasts go by the latter, set the one or the other"
             )
     return tuple(found)
 
