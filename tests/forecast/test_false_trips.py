@@ -128,3 +128,19 @@ def test_of_sessions_that_bear_a_burst_together_most_trip_together():
     assert one.size == 1
     assert 4 < many.size <= 8
     assert session_rate(course(1000), Impairment(loss=0.1), WHOLE, exposed=8).size == 1
+
+
+def test_a_delay_makes_repetitions_later_and_loss_worse():
+    near, far = (Impairment(loss=0.05, delay=delay * MILLISECOND) for delay in (0, 100))
+    low, high = (session_rate(course(1000), way, way).per_s for way in (near, far))
+    assert high > 3 * low
+
+
+@pytest.mark.parametrize(
+    ("delay_ms", "jitter_ms", "share"), [(440, 100, 0.32), (450, 70, 0.17), (460, 100, 0.68)]
+)
+def test_jitter_trips_by_the_share_of_round_trips_beyond_the_time_out(delay_ms, jitter_ms, share):
+    way = Impairment(delay=delay_ms * MILLISECOND, jitter=jitter_ms * MILLISECOND)
+    rate = session_rate(course(1000), way, way)
+    # Requests and answers are late by themselves: a session is given up by either.
+    assert share * 0.8 < rate.per_s * 1.0 < 1.8 * share

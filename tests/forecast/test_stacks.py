@@ -105,3 +105,13 @@ def test_the_patience_of_a_stack_is_a_little_more_than_it_takes():
         stack = LinuxStack(retries2=retries2)
         found = linux_gives_up(stack, LAN)
         assert found.maximum < stack.patience / SECOND < 3 * found.maximum
+
+
+def test_no_wait_of_windows_is_longer_than_four_minutes():
+    found = windows_gives_up(WindowsStack(data_retransmissions=255, rto=3 * SECOND))
+    assert found.maximum < 256 * 240
+
+
+def test_the_longest_settings_take_no_time():
+    stack = LinuxStack(retries2=255, tick=MILLISECOND, rto=120 * SECOND)
+    assert linux_gives_up(stack, 10 * SECOND, False, 10 * SECOND).maximum > 3600

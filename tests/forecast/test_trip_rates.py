@@ -130,3 +130,43 @@ def test_without_any_measurement_of_its_kind_nothing_is_known():
     assert not is_measured(network(SESSION), devices)
     with pytest.raises(ValueError, match="nothing was measured"):
         least_patience(network(SESSION), devices, 1.0)
+
+
+def test_long_answers_of_a_device_trip_as_often_as_they_were_seen():
+    """Forty in ten hours, of 1 s and more: no part of the tail, and the driver waits 1 s."""
+    from msgspec.structs import replace as replaced
+
+    from changeover.model.network import LongAnswer
+
+    answers = tuple(LongAnswer("2026-01-01T00:00:00Z", 1000.0 + 50 * n) for n in range(40))
+    device = replaced(DEVICE, long_answers=answers, long_answers_count=40)
+    plant = bare(driver=DriverTiming(timeout=SECOND))
+    (item,) = (one for one in trip_rates(plant, network(device)).items if one.exposed.kind is Kind.DEVICE)
+    assert item.rate.rate == pytest.approx(40 / 36_000, rel=0.05)
+    patient = bare(driver=DriverTiming(timeout=3 * SECOND))
+    (later,) = (one for one in trip_rates(patient, network(device)).items if one.exposed.kind is Kind.DEVICE)
+    assert 1 / 36_000 < later.rate.rate < 8 / 36_000, "the longest took 2.95 s"
+
+
+def test_sessions_that_broke_off_trip_at_least_so_often():
+    from msgspec.structs import replace as replaced
+
+    broken = replaced(
+        SESSION, tail=replaced(SESSION.tail, excesses_ms=(), episodes=8, censored_ms=(20_000.0,) * 8)
+    )
+    plant = bare(timing=Timing(send_timeout=10 * SECOND))
+    rate = trip_rates(plant, network(broken)).items[1].rate
+    assert rate.rate >= 8 / 36_000
+
+
+def test_where_nothing_was_seen_something_may_come_and_without_messages_nothing_is_known():
+    from msgspec.structs import replace as replaced
+
+    calm = stream(Kind.SESSION, "IOServer1/LAN_A", per_hour=0)
+    plant = bare(timing=Timing(send_timeout=50 * MILLISECOND))
+    rate = trip_rates(plant, network(calm)).items[1].rate
+    assert rate.rate == pytest.approx(0.693 / 36_000)
+    longer = bare(timing=Timing(send_timeout=500 * MILLISECOND))
+    assert 0 < trip_rates(longer, network(calm)).items[1].rate.rate < rate.rate / 1000
+    silent = trip_rates(plant, network(replaced(calm, messages=0)))
+    assert "HMI1 to IOServer1/LAN_A" in silent.unmeasured

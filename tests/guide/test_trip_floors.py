@@ -6,7 +6,7 @@ from changeover.guide.cells import Measure
 from changeover.guide.knobs import knobs_of, turned
 from changeover.guide.planner import make_plan
 from changeover.guide.remedies import remedies
-from changeover.guide.trip_floors import TripDemand, floors_of
+from changeover.guide.trip_floors import NOT_MEASURED, TripDemand, floors_of
 from changeover.model.network import Kind
 from networks import network, stream
 from plants import two_server_plant
@@ -38,7 +38,8 @@ def test_below_5_0_time_out_has_a_floor_where_round_trips_were_measured():
     knobs = knobs_of(plant, INI)
     known = {str(k): f for k, f in floors_of(plant, knobs, TripDemand(found, PER_DAY)).items()}
     assert known["[LAN]TimeOut"].why
-    assert not floors(plant)["[LAN]TimeOut"].why, "sessions tell nothing of round trips"
+    assert floors(plant)["[LAN]TimeOut"].why == NOT_MEASURED, "sessions tell nothing of round trips"
+    assert floors(plant)["[LAN]TimeOut"].value == 8000
 
 
 def test_what_waits_for_nothing_keeps_its_range():

@@ -26,6 +26,12 @@ SEND_TIMEOUTS_MS = (250, 500, 1000, 2000, 4000)
 BACKUP_SECONDS = 60.0
 
 
+def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and value != value:
+        raise click.BadParameter("nan is no number of seconds", ctx, param)
+    return value
+
+
 @click.command("drill")
 @project_argument
 @function_option
@@ -64,7 +70,8 @@ BACKUP_SECONDS = 60.0
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1.0),
+    type=click.FloatRange(1.0, 1e6),
+    callback=_finite,
     help="With --backup and --disturb, how long to count at each value.  [default: 60]",
 )
 @json_option

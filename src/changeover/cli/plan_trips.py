@@ -114,6 +114,15 @@ class TripOutlook:
         found += [f"  {_item(one)}" for one in worst[:_WORST] if one.rate is not None and one.rate.rate > 0]
         if not self.is_kept:
             found.append("  more than is allowed: raise what is named above as too short, then plan again")
+        if any(one.exposed.parameter == "SendTimeout" for one in self.before.items):
+            pauses = self.network.pauses
+            if pauses.count:
+                found.append(
+                    f"  pauses of the measuring computer are not counted: {pauses.count}, the longest "
+                    f"{pauses.max_ms:.0f} ms; a server that sleeps longer than SendTimeout drops its sessions"
+                )
+        else:
+            found.append("  sessions are not assessed: the network stack gives them up, not SendTimeout (D2)")
         if self.after.unmeasured:
             names = self.after.unmeasured
             more = f" and {len(names) - _WORST} more" if len(names) > _WORST else ""
@@ -133,7 +142,7 @@ class TripOutlook:
             "measured_s": self.network.seconds,
             "computer": self.network.computer,
             "bound_per_s": self.bound,
-            "kept": self.is_kept,
+            "kept": self.is_kept if not self.after.unmeasured else None,
             "before_per_s": self.before.total._asdict(),
             "after_per_s": self.after.total._asdict(),
             "at_least": self.after.at_least,

@@ -119,8 +119,8 @@ class TripResult:
 
     @property
     def holds(self) -> bool:
-        """Whether every count is one that its prediction allows."""
-        return all(point.holds for point in self.points)
+        """Whether there are counts, and each is one that its prediction allows."""
+        return bool(self.points) and all(point.holds for point in self.points)
 
     def as_json(self) -> dict[str, Any]:
         """The document beside the sheet."""
@@ -148,6 +148,11 @@ class TripRun:
         self, project: Project, out: Path, check_address: AddressChecker, disturbance: Disturbance, seed: int
     ) -> None:
         check_runnable(project.plant)
+        if project.plant.timing.silence is None and not isinstance(disturbance, SlowAnswers):
+            raise LabError(
+                "network_protocol leaves silent peers to the network stack, so SendTimeout trips nothing: "
+                "only slow-device can be counted here"
+            )
         course = course_of(project.plant)
         if course is None:
             raise LabError("no client reaches the first server by a LAN: there is nothing to disturb")

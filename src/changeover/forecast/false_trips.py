@@ -21,9 +21,9 @@ into account, and a plant that trips more often than every few time-outs is beyo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, exp, floor, sqrt
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 from changeover.forecast.stacks import linux_attempts
 from changeover.model.moment import Duration, to_seconds
@@ -32,6 +32,8 @@ from changeover.scenario.disturbance import Spells
 from changeover.scenario.impairment import Impairment
 
 _COUNTED_MEAN_MAX = 400.0
+_FLIGHTS = 12
+"""Jitter of each direction is divided into so many cases."""
 _PARTS = 200
 """Into so many parts a span is divided where a mean is taken numerically."""
 
@@ -96,19 +98,23 @@ def session_rate(course: SessionCourse, there: Impairment, back: Impairment, exp
         exposed: How many sessions of the same two computers bear it together.
     """
     timeout = to_seconds(course.send_timeout)
-    scan = to_seconds(course.page_scan)
-    flight = _flight(course, there, back)
-    tried = linux_attempts(LINUX_DEFAULTS, course.round_trip, timeout, course.requests > 1)
-    answered = linux_attempts(LINUX_DEFAULTS, course.round_trip, timeout, several=False)
+    jitter = there.jitter + back.jitter
+    round_trip = course.round_trip + there.delay + back.delay + jitter // 2
+    # A request goes out with the first page scan after the answer to the one before.
+    scan = to_seconds(course.page_scan * max(1, -(-round_trip // course.page_scan)))
+    stack = replace(LINUX_DEFAULTS, rto=max(LINUX_DEFAULTS.rto, jitter))
+    tried = linux_attempts(stack, round_trip, timeout, course.requests > 1)
+    answered = linux_attempts(stack, round_trip, timeout, several=False)
     out = _lost(there, tried, scan)
     home = _lost(back, answered, scan)
     heard, frames = _with_next_scan(answered, scan)
-    confirmed = _lost(there, heard, flight, frames)
-    kept = 0.0
-    for place, share in enumerate(home.delivered):
-        left = timeout - answered[place] - flight
-        kept += share * out.within(tried, left) * confirmed.within(heard, left)
-    per_scan = max(0.0, 1 - kept)
+    confirmed = _lost(there, heard, to_seconds(round_trip), frames)
+    kept = []
+    for flight in _flights(course, there, back):
+        lefts = [timeout - at - flight for at in answered]
+        within = (out.within(tried, left) * confirmed.within(heard, left) for left in lefts)
+        kept.append(sum(share * both for share, both in zip(home.delivered, within, strict=True)))
+    per_scan = max(0.0, 1 - fmean(kept))
     size = _size_of_bursts(course, (there, back), exposed)
     # Of each attempt to open it anew the first packet and its answer have to pass.
     opens = _Chain(there).passes() * _Chain(back).passes()
@@ -225,9 +231,16 @@ class _Chain:
         return state[0] * good, state[1] * bad
 
 
-def _flight(course: SessionCourse, there: Impairment, back: Impairment) -> float:
-    """What a request and its answer are under way, in seconds: where nothing is lost they take that."""
-    return to_seconds(course.round_trip + there.delay + back.delay + (there.jitter + back.jitter) // 2)
+def _flights(course: SessionCourse, there: Impairment, back: Impairment) -> Iterator[float]:
+    """How long a request and its answer are under way where nothing is lost, in seconds, by jitter."""
+    least = to_seconds(course.round_trip + there.delay + back.delay)
+    if not there.jitter and not back.jitter:
+        yield least
+        return
+    parts = [(place + 0.5) / _FLIGHTS for place in range(_FLIGHTS)]
+    for one in parts:
+        for other in parts:
+            yield least + one * to_seconds(there.jitter) + other * to_seconds(back.jitter)
 
 
 def _size_of_bursts(course: SessionCourse, ways: Sequence[Impairment], exposed: int) -> float:

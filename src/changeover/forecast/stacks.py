@@ -23,7 +23,13 @@ from itertools import chain, repeat
 
 from changeover.forecast.stages import Constant, Distribution, Uniform, one_of
 from changeover.model.moment import SECOND, Duration, to_seconds
-from changeover.model.stack import LINUX_DELAYED_ACK, LINUX_RTO_MAX, LinuxStack, WindowsStack
+from changeover.model.stack import (
+    LINUX_DELAYED_ACK,
+    LINUX_RTO_MAX,
+    WINDOWS_WAIT_MAX,
+    LinuxStack,
+    WindowsStack,
+)
 
 _RTO_BASE: Duration = SECOND // 5
 """What the kernel's bounds are reckoned with, whatever the least time-out is set to."""
@@ -37,6 +43,8 @@ acknowledgement too, which makes it as late as the first retransmission would ha
 
 _WHEEL_PLACES = 64
 _WHEEL_SHIFT = 3
+_PHASES_MAX = 256
+"""Of the wheel's phases so many are looked at."""
 
 NEIGHBOUR_KEPT_S = (23.0, 53.0)
 """A silent host's entry in the neighbour table: 15 to 45 s confirmed, 5 s of grace, three questions."""
@@ -46,12 +54,12 @@ _NEIGHBOUR_GONE_S = (3.0, 3.1)
 
 def windows_gives_up(stack: WindowsStack) -> Distribution:
     """From the first unanswered send until a Windows connection dies."""
-    return Constant(to_seconds(stack.rto) * _doublings(stack.data_retransmissions))
+    return Constant(_waits(stack.rto, stack.data_retransmissions))
 
 
 def windows_connect(stack: WindowsStack) -> Distribution:
     """How long a connect of Windows to a silent host takes."""
-    return Constant(to_seconds(stack.initial_rtt) * _doublings(stack.connect_retransmissions))
+    return Constant(_waits(stack.initial_rtt, stack.connect_retransmissions))
 
 
 @lru_cache(maxsize=1024)
@@ -170,7 +178,7 @@ def _ends(waits: Iterator[int], bound: int, counted_from: int | None = None) -> 
     reckoned = _needed(waits, bound, counted_from)
     phases = 1 << _WHEEL_SHIFT * max(map(_level, reckoned))
     ends = []
-    for phase in range(phases):
+    for phase in range(0, phases, max(1, phases // _PHASES_MAX)):
         now, since = phase, phase if counted_from is None else None
         for number, wait in enumerate(reckoned):
             now = _fires(now, wait)
@@ -221,5 +229,8 @@ def _interval(ends: list[int], tick: Duration) -> Distribution:
     return one_of(*((len(run) / len(ends), span) for run, span in zip(runs, spans, strict=True)))
 
 
-def _doublings(count: int) -> int:
-    return (2 << count) - 1
+def _waits(first: Duration, retransmissions: int) -> float:
+    """All waits of Windows in seconds: each twice the one before, four minutes at most."""
+    longest = to_seconds(WINDOWS_WAIT_MAX)
+    waits = (to_seconds(first) * float(1 << min(k, 40)) for k in range(retransmissions + 1))
+    return sum(min(wait, longest) for wait in waits)

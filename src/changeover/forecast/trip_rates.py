@@ -6,6 +6,9 @@ request fails (below 5.0) a request to answers later than TimeOut (I3). What was
 counts for it. Where it was not measured itself, the worst of the same LAN does, or else the worst of all: it
 is said which.
 
+Long answers of a device are no part of its tail, and a tail of their own. Pauses of the measuring computer
+are not counted.
+
 A tail that the fit ends somewhere is not believed to end there: from nothing that was measured follows that
 nothing worse can come. Where the exponential tail of the same mean is the heavier one, it counts.
 """
@@ -114,7 +117,7 @@ def trip_rates(plant: Plant, network: Network) -> TripRates:
 
 def is_measured(network: Network, those: Iterable[Exposed]) -> bool:
     """Whether anything was measured that stands for one of those."""
-    return any(_stream_of(network, one) is not None for one in those)
+    return any(_measured(network, one) for one in those)
 
 
 def least_patience(network: Network, those: Sequence[Exposed], per_s: float) -> Duration:
@@ -131,13 +134,13 @@ def least_patience(network: Network, those: Sequence[Exposed], per_s: float) -> 
     Raises:
         ValueError: Nothing was measured of any: see `is_measured`.
     """
-    tails = [(one.count, tail) for one in those if (tail := _tail_of(network, one)) is not None]
-    if not tails:
+    known = [(one.count, found) for one in those if (found := _measured(network, one))]
+    if not known:
         raise ValueError("nothing was measured of what this time-out governs")
-    least = max(tail.threshold for _, tail in tails)
+    least = max(stream.tail.threshold_ms for _, streams in known for stream in streams) / 1000
 
     def rare(span_s: float) -> bool:
-        return sum(count * _rate_above(tail, span_s).rate for count, tail in tails) <= per_s
+        return sum(count * _worst(streams, span_s)[1].rate for count, streams in known) <= per_s
 
     return _first(rare, least)
 
@@ -159,6 +162,9 @@ def _first(holds: Callable[[float], bool], least_s: float) -> Duration:
 
 
 _MOST_MS = 10**9
+NONE_SEEN = 0.693
+"""So many of a Poisson process are expected where it is as likely as not that none comes."""
+_JUST_BELOW = 0.999
 
 
 def _units(plant: Plant) -> Iterator[Exposed]:
@@ -221,55 +227,71 @@ def _session(plant: Plant, owner: str, way: str) -> Exposed:
 
 
 def _rate(network: Network, one: Exposed) -> TripRate:
-    stream = _stream_of(network, one)
-    if stream is None:
+    streams = _measured(network, one)
+    if not streams:
         return TripRate(one, None, None, False)
-    tail = _tail(stream)
     patience = to_seconds(one.patience)
-    rate = _rate_above(tail, patience)
+    stream, rate = _worst(streams, patience)
     scaled = Rate(*(one.count * figure for figure in rate))
-    return TripRate(one, stream.name, scaled, patience < tail.threshold)
+    return TripRate(one, stream.name, scaled, patience * 1000 < stream.tail.threshold_ms)
 
 
-def _rate_above(tail: Tail, span_s: float) -> Rate:
-    """How often a delay goes beyond a span; of one in the body, how often it goes beyond the threshold."""
-    span_s = max(span_s, tail.threshold)
-    fitted = tail.rate_above(span_s)
-    if not tail.excesses:
-        return fitted
-    mean = (sum(tail.excesses) + sum(tail.censored)) / len(tail.excesses)
-    endless = tail.episodes / tail.exposure * exp(-(span_s - tail.threshold) / mean)
-    return Rate(max(fitted.rate, endless), fitted.low, max(fitted.high, endless))
-
-
-def _tail_of(network: Network, one: Exposed) -> Tail | None:
-    stream = _stream_of(network, one)
-    return None if stream is None else _tail(stream)
-
-
-def _stream_of(network: Network, one: Exposed) -> StreamRecord | None:
-    """What was measured of it, or else the worst of its LAN, or else the worst of its kind."""
-    alike = [stream for stream in network.streams if stream.kind is one.kind and stream.seconds > 0]
+def _measured(network: Network, one: Exposed) -> tuple[StreamRecord, ...]:
+    """What was measured of it, or else on its LAN, or else of its kind."""
+    alike = [s for s in network.streams if s.kind is one.kind and s.seconds > 0 and s.messages > 0]
     own = [stream for stream in alike if stream.name == one.subject]
     lan = one.subject.rpartition("/")[2]
     near = [stream for stream in alike if stream.name.rpartition("/")[2] == lan]
-    return _worst(own or near or alike)
+    return tuple(own or near or alike)
 
 
-def _worst(streams: Iterable[StreamRecord]) -> StreamRecord | None:
-    """Of several the one with the largest 99.9 % quantile."""
-    return max(
-        streams, key=lambda s: s.quantiles_ms.p999 if s.quantiles_ms is not None else 0.0, default=None
-    )
+def _worst(streams: Sequence[StreamRecord], span_s: float) -> tuple[StreamRecord, Rate]:
+    """Of several the one that goes beyond a span most often."""
+    rates = [(stream, _above(stream, span_s)) for stream in streams]
+    return max(rates, key=lambda one: one[1].rate)
+
+
+@lru_cache(maxsize=65_536)
+def _above(stream: StreamRecord, span_s: float) -> Rate:
+    """How often a delay of a stream goes beyond a span: of its tail, and of the long answers beside it."""
+    found = [_rate_above(tail, span_s) for tail in _tails(stream)]
+    return Rate(sum(r.rate for r in found), sum(r.low for r in found), sum(r.high for r in found))
+
+
+def _rate_above(tail: Tail, span_s: float) -> Rate:
+    """How often an episode goes beyond a span; of one in the body, how often beyond the threshold.
+
+    Never less than what was seen, with those that broke off before they ended as if they had gone beyond.
+    """
+    span_s = max(span_s, tail.threshold)
+    fitted = tail.rate_above(span_s)
+    excess = span_s - tail.threshold
+    seen = sum(y > excess for y in tail.excesses) + len(tail.censored)
+    if tail.episodes:
+        mean = (sum(tail.excesses) + sum(tail.censored)) / max(1, len(tail.excesses))
+        episodes: float = tail.episodes
+    else:
+        # None was seen: as likely as not there would have been one in so much more time. How long it would
+        # have been nothing tells; the threshold is the only measure of it.
+        mean, episodes = tail.threshold, NONE_SEEN
+    endless = episodes / tail.exposure * exp(-excess / mean) if mean > 0 else 0.0
+    rate = max(fitted.rate, endless, len(tail.censored) / tail.exposure if seen else 0.0)
+    return Rate(rate, fitted.low, max(fitted.high, rate))
 
 
 @lru_cache(maxsize=256)
-def _tail(stream: StreamRecord) -> Tail:
-    """The tail of a stream, in seconds."""
+def _tails(stream: StreamRecord) -> tuple[Tail, ...]:
+    """The tail of a stream, in seconds, and that of the long answers that are not in it."""
     record = stream.tail
-    return fit_tail(
+    body = fit_tail(
         record.threshold_ms / 1000,
         tuple(excess / 1000 for excess in record.excesses_ms),
         stream.seconds,
         tuple(excess / 1000 for excess in record.censored_ms),
     )
+    if not stream.long_answers:
+        return (body,)
+    lengths = [answer.ms / 1000 for answer in stream.long_answers]
+    # The shortest stands for itself and begins the tail; of very many only the longest are known.
+    threshold = min(lengths) * _JUST_BELOW
+    return (body, fit_tail(threshold, tuple(length - threshold for length in lengths), stream.seconds))

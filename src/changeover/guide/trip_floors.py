@@ -20,6 +20,8 @@ from changeover.model.moment import MILLISECOND
 from changeover.model.network import Network
 from changeover.model.plant import Plant
 
+NOT_MEASURED = "nothing was measured that waits for it, so it is not lowered"
+
 
 @dataclass(frozen=True, slots=True)
 class TripDemand:
@@ -42,6 +44,9 @@ def floors_of(plant: Plant, knobs: tuple[Knob, ...], demand: TripDemand | None) 
     governed = {knob: those for knob in knobs if (those := _governed(plant, knob))}
     measured = {knob: those for knob, those in governed.items() if is_measured(demand.network, those)}
     waiting = [knob for knob in measured if knob.parameter.unit is not ParameterUnit.COUNT]
+    for knob in governed:
+        if knob not in measured and knob.value > floors[knob].value:
+            floors[knob] = Floor(knob.value, NOT_MEASURED, False)
     for knob, those in measured.items():
         if knob in waiting:
             found = _floor(plant, knob, those, demand.network, demand.per_s / len(waiting))
@@ -58,9 +63,10 @@ def _floor(plant: Plant, knob: Knob, those: tuple[Exposed, ...], network: Networ
     attempts = _attempts(plant, knob)
     value = -(-patience // (attempts * MILLISECOND))
     times = f" with {attempts} attempts" if attempts > 1 else ""
-    sessions = "sessions" if knob.parameter == SEND_TIMEOUT else "devices"
-    what = f"{len(those)} {'requests' if knob.parameter == REQUEST_TIMEOUT else sessions}"
-    why = f"below it {what} trip more often than {per_time(share)} together{times}, by what was measured"
+    nouns = {SEND_TIMEOUT: "session", REQUEST_TIMEOUT: "request"}
+    noun = nouns.get(knob.parameter, "device")
+    what = f"the one {noun}" if len(those) == 1 else f"{len(those)} {noun}s together"
+    why = f"below it {what} trip more often than {per_time(share)}{times}, by what was measured"
     return Floor(value, why, True)
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.model.moment import MICROSECOND, MILLISECOND, SECOND, Duration
+
+LINUX_RTO: Duration = 200 * MILLISECOND
+"""The least retransmission time-out of Linux, unless net.ipv4.tcp_rto_min_us says otherwise."""
 
 
 class NetworkProtocol(Enum):
@@ -39,7 +42,7 @@ class WindowsStack:
     @property
     def patience(self) -> Duration:
         """About how long it goes on before it gives a silent peer up."""
-        return doubled(self.rto, self.data_retransmissions + 1)
+        return doubled(self.rto, self.data_retransmissions + 1, WINDOWS_WAIT_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class LinuxStack:
     retries2: int = 15
     syn_retries: int = 6
     linear_syns: int = 4
-    rto: Duration = 200 * MILLISECOND
+    rto: Duration = LINUX_RTO
     tick: Duration = 4 * MILLISECOND
 
     @property
@@ -70,17 +73,25 @@ class LinuxStack:
 
     @property
     def settings(self) -> dict[str, int]:
-        """What a computer's kernel must be set to, by name below net.ipv4."""
-        return {
+        """What a computer's kernel must be set to, by name below net.ipv4.
+
+        The least time-out only where it is not the kernel's own: older kernels have no setting for it.
+        """
+        found = {
             "tcp_retries2": self.retries2,
             "tcp_syn_retries": self.syn_retries,
             "tcp_syn_linear_timeouts": self.linear_syns,
         }
+        if self.rto != LINUX_RTO:
+            found["tcp_rto_min_us"] = self.rto // MICROSECOND
+        return found
 
 
 WINDOWS_DEFAULTS = WindowsStack()
 LINUX_DEFAULTS = LinuxStack()
 
+WINDOWS_WAIT_MAX: Duration = 240 * SECOND
+"""No wait between two retransmissions of Windows is longer (Microsoft 170359)."""
 LINUX_DELAYED_ACK: Duration = 40 * MILLISECOND
 """How long a kernel that expects its program to answer holds an acknowledgement back, to send both in one."""
 LINUX_RTO_MAX: Duration = 120 * SECOND

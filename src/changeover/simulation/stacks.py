@@ -13,7 +13,7 @@ from typing import Protocol
 
 from changeover.model.moment import MILLISECOND, SECOND, Duration, Instant
 from changeover.model.plant import Plant
-from changeover.model.stack import LINUX_RTO_MAX, LinuxStack, NetworkProtocol, WindowsStack
+from changeover.model.stack import LINUX_RTO_MAX, WINDOWS_WAIT_MAX, LinuxStack, NetworkProtocol, WindowsStack
 from changeover.simulation.world import World
 
 NEIGHBOUR_QUESTIONS = 3
@@ -49,11 +49,11 @@ class Windows:
 
     def first_wait(self, now: Instant, frames: int, round_trip: Duration) -> Instant:
         """One RTO later."""
-        return now + self._settings.rto
+        return now + min(self._settings.rto, WINDOWS_WAIT_MAX)
 
     def next_wait(self, now: Instant, repetitions: int, round_trip: Duration) -> Instant:
         """Twice as late each time."""
-        return now + (self._settings.rto << repetitions)
+        return now + min(self._settings.rto << min(repetitions, 40), WINDOWS_WAIT_MAX)
 
     def has_enough(self, now: Instant, first_repetition: Instant, repetitions: int) -> bool:
         """After TcpMaxDataRetransmissions."""
@@ -62,7 +62,7 @@ class Windows:
     def connect_until(self, now: Instant) -> Instant:
         """TcpInitialRtt, doubled with each of TcpMaxConnectRetransmissions."""
         for repetition in range(self._settings.connect_retransmissions + 1):
-            now += self._settings.initial_rtt << repetition
+            now += min(self._settings.initial_rtt << min(repetition, 40), WINDOWS_WAIT_MAX)
         return now
 
 
