@@ -11,7 +11,7 @@ import pytest
 from test_drills import running_in
 
 from changeover.config.project import load_project
-from changeover.drill.backup import BackupRun, course_of, set_send_timeout, write_backup
+from changeover.drill.backup import BackupRun, course_of, write_backup
 from changeover.drill.campaign import RECORDS, SHEET, DrillRun, drillable
 from changeover.drill.lab import Bottleneck
 from changeover.drill.lab_backup import BackupLoad
@@ -28,6 +28,7 @@ from changeover.drill.result import (
     Campaign,
 )
 from changeover.drill.sheet_backup import backup_html
+from changeover.drill.started import set_parameters
 from changeover.drivers.modbus.address import check_address
 from changeover.model.moment import SECOND
 
@@ -154,7 +155,7 @@ def test_a_backup_goes_to_the_first_server_by_a_lan_of_clients(tmp_path: Path) -
 
 def test_another_send_timeout_is_put_before_whatever_the_file_says(tmp_path: Path) -> None:
     folder = write_drill_project(tmp_path / "plant", INI)
-    set_send_timeout(folder / "citect.ini", 321)
+    set_parameters(folder / "citect.ini", {"LAN": {"SendTimeout": 321}})
     plant = load_project(folder, check_address=check_address).plant
     assert plant.timing.send_timeout == 321_000_000
     assert plant.timing.watch == SECOND, "everything else stays as it was"
