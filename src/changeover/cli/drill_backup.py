@@ -45,6 +45,9 @@ def drill_backup(
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=1))
     else:
+        for point in result.points:
+            if point.predicted is not None:
+                click.echo(_prediction(point))
         click.echo(f"sheet: {sheet}\nrecords: {records}")
     raise SystemExit(INTERRUPTED if interrupted else 0)
 
@@ -83,6 +86,15 @@ def _run_and_show(
             console.print("[bold]interrupted: everything is cleaned up; the sheet holds what was done[/bold]")
             return True
     return False
+
+
+def _prediction(point: BackupPoint) -> str:
+    verdict = "inside" if point.holds else "OUTSIDE"
+    return (
+        f"SendTimeout {point.send_timeout_ms:>5} ms: {point.given_up} times one of {point.exposed} sessions to "
+        f"the I/O server was given up, predicted {point.predicted:.1f} ({point.low} to {point.high}) by "
+        f"the probe's delays at the other values: {verdict}"
+    )
 
 
 def _line(point: BackupPoint) -> str:

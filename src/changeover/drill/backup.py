@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from changeover.config.project import Project
 from changeover.config.tags import AddressChecker
+from changeover.drill.backup_forecast import predict
 from changeover.drill.governing import governing_parameters
 from changeover.drill.lab import Bottleneck, Lab, LabError
 from changeover.drill.lab_backup import BackupLoad
@@ -24,7 +25,8 @@ from changeover.drill.nemesis import Backup
 from changeover.drill.probe import Probe
 from changeover.drill.rig import Rig
 from changeover.drill.started import World, started
-from changeover.model.moment import MILLISECOND, SECOND, Duration
+from changeover.drill.trips_count import session_trips
+from changeover.model.moment import MILLISECOND, SECOND, Duration, to_seconds
 from changeover.model.plant import Plant
 from changeover.runtime.process import check_runnable
 from changeover.scenario.summary import summarise
@@ -53,6 +55,10 @@ class BackupPoint:
         closings: Sessions that the other side closed, because it had given them up.
         hardware_alarms: "Session Timeout" alarms at clients.
         delay_s: Of the probe's delays the summary by name, in seconds; None where nothing was asked.
+        exposed: How many sessions of clients to the I/O server go the backup's way.
+        given_up: How many times one of these was lost, by either side.
+        predicted, low, high: How often that was to be expected, and between which counts 95 of 100 runs lie,
+            by what the probe saw at the other values; None where it saw nothing.
     """
 
     send_timeout_ms: int
@@ -63,6 +69,18 @@ class BackupPoint:
     closings: int
     hardware_alarms: int
     delay_s: dict[str, float] | None
+    exposed: int = 0
+    given_up: int = 0
+    predicted: float | None = None
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the count is one that the prediction allows; None without any."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.given_up <= self.high
 
     @property
     def timeouts_per_hour(self) -> float:
@@ -77,7 +95,7 @@ class BackupPoint:
     def as_json(self) -> dict[str, Any]:
         """The record that a program reads."""
         rates = {"timeouts_per_hour": self.timeouts_per_hour, "losses_per_hour": self.losses_per_hour}
-        return asdict(self) | rates
+        return asdict(self) | rates | {"holds": self.holds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +182,7 @@ class BackupRun:
         if course is None:
             raise LabError("no client reaches the first server by a LAN: there is no way for a backup")
         self._course = course
-        self._delays: list[float] = []
+        self._delays: list[tuple[float, ...]] = []
         self.points: list[BackupPoint] = []
         self._notes: tuple[str, ...] = ()
         self._started_utc = datetime.now(UTC).isoformat(timespec="seconds")
@@ -193,7 +211,7 @@ class BackupRun:
             with started(self._project, ini, work, self._check_address, World(), say) as product:
                 self._notes = tuple(dict.fromkeys((*self._notes, *product.lab.notes)))
                 point, delays = self._count(product.plant, product.rig, product.lab, seconds, say)
-                self._delays += delays
+                self._delays.append(delays)
                 self.points.append(point)
             yield point
 
@@ -218,9 +236,35 @@ class BackupRun:
             traffic=traffic,
             parameters=parameters,
             notes=self._notes,
-            points=tuple(self.points),
-            delay_s=summarise(self._delays),
+            points=tuple(self._predicted(place) for place in range(len(self.points))),
+            delay_s=summarise([delay for run in self._delays for delay in run]),
         )
+
+    def _predicted(self, place: int) -> BackupPoint:
+        """A point with its prediction, from what the probe saw at the others."""
+        point = self.points[place]
+        others = [run for number, run in enumerate(self._delays) if number != place]
+        send_timeout_s = point.send_timeout_ms / 1000
+        away_s = send_timeout_s + to_seconds(self._project.plant.timing.client_retry)
+        found = predict(
+            others, to_seconds(PROBE_PERIOD), send_timeout_s, point.exposed, point.seconds, away_s
+        )
+        if found is None:
+            return point
+        return replace(point, predicted=found.mean, low=found.low, high=found.high)
+
+    def _ways(self, plant: Plant) -> dict[str, frozenset[str]]:
+        """By client, its ways to I/O servers that the backup goes, too."""
+        course = self._course
+        return {
+            client.name: frozenset(
+                str(way)
+                for way in plant.ways(client)
+                if way.lan == course.lan and plant.computer_of(way.server) == course.target
+            )
+            for client in plant.clients
+            if client.computer == course.source
+        }
 
     def _count(
         self, plant: Plant, rig: Rig, lab: Lab, seconds: float, say: Callable[[str], None]
@@ -242,7 +286,10 @@ class BackupRun:
         finally:
             probe.close()
             backup.repair()
-        return _point(rig, send_timeout_ms, taken, delays), delays
+        ways = self._ways(plant)
+        given_up = sum(len(session_trips(rig.traces[name].lines, own)) for name, own in ways.items())
+        point = _point(rig, send_timeout_ms, taken, delays)
+        return replace(point, exposed=sum(map(len, ways.values())), given_up=given_up), delays
 
 
 def write_backup(result: BackupResult, out: Path, sheet: str) -> tuple[Path, Path]:

@@ -168,11 +168,16 @@ def _reading() -> Html:
 
 
 def _table(points: Sequence[BackupPoint]) -> Html:
-    above = (("", 2), ("given up though nothing was lost", 4), ("", 3))
+    above = (
+        ("", 2),
+        ("given up though nothing was lost", 4),
+        ("", 3),
+        ("by what the probe saw at the others", 3),
+    )
     head = (
         "SendTimeout", "counted for", "sessions to I/O servers", "to alarm, trend, report servers",
         "partners of a pair", "per hour", "closed by the other side", "hardware alarms",
-        "99 % answered within",
+        "99 % answered within", "I/O sessions on the way", "predicted", "given up",
     )  # fmt: skip
     rows = (
         element(
@@ -205,6 +210,9 @@ def _figures(point: BackupPoint) -> tuple[str, ...]:
         str(point.closings),
         str(point.hardware_alarms),
         answered,
+        str(point.exposed),
+        "–" if point.predicted is None else f"{point.predicted:.1f} ({point.low} to {point.high})",
+        str(point.given_up),
     )
 
 
