@@ -91,8 +91,8 @@ def _run_and_show(
 def _prediction(point: BackupPoint) -> str:
     verdict = "inside" if point.holds else "OUTSIDE"
     return (
-        f"SendTimeout {point.send_timeout_ms:>5} ms: {point.given_up} times one of {point.exposed} sessions to "
-        f"the I/O server was given up, predicted {point.predicted:.1f} ({point.low} to {point.high}) by "
+        f"SendTimeout {point.send_timeout_ms:>5} ms: {point.given_up} times one of {point.exposed} sessions "
+        f"to the I/O server was given up, predicted {point.predicted:.1f} ({point.low} to {point.high}) by "
         f"the probe's delays at the other values: {verdict}"
     )
 
