@@ -66,7 +66,8 @@ def _floor(plant: Plant, knob: Knob, those: tuple[Exposed, ...], network: Networ
     nouns = {SEND_TIMEOUT: "session", REQUEST_TIMEOUT: "request"}
     noun = nouns.get(knob.parameter, "device")
     what = f"the one {noun}" if len(those) == 1 else f"{len(those)} {noun}s together"
-    why = f"below it {what} trip more often than {per_time(share)}{times}, by what was measured"
+    trips = "trips" if len(those) == 1 else "trip"
+    why = f"below it {what} {trips} more often than {per_time(share)}{times}, by what was measured"
     return Floor(value, why, True)
 
 
