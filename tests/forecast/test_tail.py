@@ -137,3 +137,13 @@ def test_below_the_threshold_nothing_is_said() -> None:
 def test_it_is_the_same_each_time() -> None:
     excesses = drawn(0.2, 50, seed=3)
     assert fit_tail(5.0, excesses, 9.0).rate_above(50.0) == fit_tail(5.0, excesses, 9.0).rate_above(50.0)
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.05, 0.03, 0.01, 0.001])
+def test_one_that_was_given_up_among_very_short_ones_leaves_a_rate(mean: float) -> None:
+    """A minute beyond excesses of microseconds: the likelihood ends within 1e-6 of zero."""
+    tail = fit_tail(1.0, drawn(0.0, 50, seed=2, scale=mean), 86_400.0, (59_999.0,))
+    assert tail.shape is not None
+    for beyond in (2.0, 100.0, 60_000.0):
+        rate = tail.rate_above(beyond)
+        assert 0 <= rate.low <= rate.rate <= rate.high < math.inf

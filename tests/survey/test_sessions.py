@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from changeover.core.machine import Frame
 from changeover.core.messages import Answer, Hello, Probe, ReadRequest, Welcome
+from changeover.model.lan import Endpoint
 from changeover.model.moment import MILLISECOND, SECOND
 from changeover.model.network import Kind
 from changeover.model.plant import Plant, Way
 from changeover.model.server import Function
+from changeover.runtime.transport import Connector
 from changeover.survey.board import Board
 from changeover.survey.sessions import SessionTap, measuring_client, patient, session_streams
 from changeover.survey.stream import Stream, StreamKey
@@ -148,3 +151,20 @@ def test_where_nobody_acknowledges_answers_alone_are_measured(tmp_path: Path) ->
     scene.send(0, Frame(1, 0, ReadRequest(7, "U", SECOND)))
     scene.arrive(5, Frame(1, 0, Answer(7, "U")))
     assert scene.stream(Kind.ROUND_TRIP).raw.count == 1
+
+
+def test_a_refused_attempt_leaves_nothing_behind(plant: Plant) -> None:
+    """Nothing listens: over days every attempt would be kept."""
+    tap = SessionTap(Board(plant.name, "HMI", session_streams(plant, "HMI")), Function.IO_DATA)
+    failed: list[object] = []
+
+    async def story() -> None:
+        connector = Connector(failed.append, None, tap=tap)
+        for session in range(20):
+            tap.attempts(session, WAY)
+            connector.connect(session, "127.0.0.1", Endpoint("127.0.0.1", 1))
+        while len(failed) < 20:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(story())
+    assert not tap._sessions

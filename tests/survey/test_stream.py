@@ -11,7 +11,7 @@ import pytest
 from changeover.model.moment import HOUR, MILLISECOND, SECOND, milliseconds
 from changeover.model.network import Kind
 from changeover.survey.body import Delay
-from changeover.survey.episodes import KEPT_MAX
+from changeover.survey.episodes import KEPT_MAX, Episodes, Peak, Totals
 from changeover.survey.histogram import Histogram
 from changeover.survey.record import fitted, frozen, record_of, stream_of, utc_of, utc_text
 from changeover.survey.stream import Stream
@@ -245,3 +245,10 @@ def test_what_is_held_back_is_let_go_in_order() -> None:
     found = [sift(delay) for delay in delays]
     assert found[:-1] == [()] * 6
     assert found[-1] == tuple(delays)
+
+
+def test_an_episode_under_way_at_each_end_leaves_no_more_than_is_kept() -> None:
+    episodes = Episodes(PERIOD, Histogram())
+    episodes.restore(1, [Peak(2 + n, UTC, 0, 1) for n in range(KEPT_MAX + 1)], Totals())
+    assert len(episodes.kept) == KEPT_MAX
+    assert min(peak.longest for peak in episodes.kept) == 3

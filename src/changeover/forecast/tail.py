@@ -163,6 +163,8 @@ def fit_tail(
     cut = np.array(censored, dtype=np.float64) / unit
     theta, shape, best, coarse = _search(ended, cut)
     region = _region(ended, cut, best, coarse)
+    if not len(region.shape):
+        return Tail(threshold, excesses, exposure, censored, None, None, None)
     scaled = _Region(region.theta / unit, region.shape, region.least, region.most)
     return Tail(threshold, excesses, exposure, censored, shape, shape / theta * unit, scaled)
 
@@ -187,7 +189,9 @@ def _grid(low: float, high: float) -> Floats:
             [np.geomspace(1e-7, 0.5, _GRID // 2), np.linspace(0.5, 0.999, _GRID // 4)]
         )
         steps.append(low + near)
-        steps.append(-np.geomspace(-low * 1e-3, 1e-6, 24))
+        # A longest delay of a million times the mean, one that was given up, leaves no room between them.
+        if -low * 1e-3 > 1e-6:
+            steps.append(-np.geomspace(-low * 1e-3, 1e-6, 24))
     steps.append(np.geomspace(1e-6, high, _GRID))
     return np.unique(np.concatenate(steps))
 
@@ -199,7 +203,7 @@ def _search(ended: Floats, cut: Floats) -> tuple[float, float, float, Floats]:
     looked = grid
     for _ in range(6):
         shape, likelihood = _profile(grid, ended, cut)
-        likelihood = np.where(shape > _SHAPE_MAX, -inf, likelihood)
+        likelihood = np.where((shape > _SHAPE_MAX) | ~np.isfinite(likelihood), -inf, likelihood)
         at = int(np.argmax(likelihood))
         theta, found, best = float(grid[at]), float(shape[at]), float(likelihood[at])
         low, high = float(grid[max(0, at - 1)]), float(grid[min(len(grid) - 1, at + 1)])

@@ -254,6 +254,8 @@ class Connector:
             )
         except OSError as error:
             self._forget(session)
+            if self._tap is not None:
+                self._tap.closed(session, time.monotonic_ns(), False)
             self._feed(ConnectFailed(session, refused=isinstance(error, ConnectionError)))
         finally:
             self._attempts.pop(session, None)

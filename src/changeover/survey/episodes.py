@@ -132,7 +132,13 @@ class Episodes:
         self.totals = totals
         for peak in kept:
             heappush(self.kept, peak)
+        # The file has the one under way as well.
+        self._bound()
         self._next_look = 2 * self._seen.count
+
+    def _bound(self) -> None:
+        while len(self.kept) > KEPT_MAX:
+            self._raise_to(heappop(self.kept).longest)
 
     def _choose(self) -> None:
         self.threshold = 0
@@ -175,8 +181,7 @@ class Episodes:
         self.totals.messages += peak.messages
         if peak.longest > (self.threshold or 0):
             heappush(self.kept, peak)
-        if len(self.kept) > KEPT_MAX:
-            self._raise_to(heappop(self.kept).longest)
+        self._bound()
 
     def _raise_to(self, threshold: Duration) -> None:
         assert self.threshold is not None
