@@ -194,6 +194,6 @@ def child_of(pid: int) -> int:
 def is_alive(pid: int) -> bool:
     try:
         state = re.search(r"^State:\s+(\w)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state is not None and state[1] not in "ZX"
